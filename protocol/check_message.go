@@ -1,0 +1,102 @@
+package protocol
+
+import "fmt"
+
+func (b *Beat) check() error {
+	err := first(
+		b.Incarnation.check(), b.Status.check(), checkLoad(b.Labels, b.Capacity),
+		b.Conn.check("conn"), b.Confirms.check("confirms"),
+	)
+	if err != nil {
+		return err
+	}
+	return b.Report.check()
+}
+
+func (r *Report) check() error {
+	if err := checkCounts("report.", r.Children, r.Active); err != nil {
+		return err
+	}
+	err := first(
+		atMost("report.waiting", len(r.Waiting)), atMost("report.failed", len(r.Failed)),
+		checkChildren("report.waiting", r.Waiting),
+	)
+	if err != nil {
+		return err
+	}
+	for i, f := range r.Failed {
+		if err := ValidateChild(f.Child); err != nil {
+			return at(index("report.failed", i, ".child"), err)
+		}
+	}
+	return nil
+}
+
+func atMost(list string, n int) error {
+	if n <= MaxReported {
+		return nil
+	}
+	return &FieldError{list, fmt.Sprintf("%d children", n), fmt.Sprintf("at most %d", MaxReported)}
+}
+
+func checkChildren(list string, names []string) error {
+	for i, n := range names {
+		if err := ValidateChild(n); err != nil {
+			return at(index(list, i, ""), err)
+		}
+	}
+	return nil
+}
+
+func (a *BeatAnswer) check() error {
+	return first(
+		at("coordinator.node", ValidateNode(a.Coordinator.Node)),
+		checkID("coordinator.incarnation", a.Coordinator.ID),
+		a.Conn.check("conn"), a.checkRefused(),
+	)
+}
+
+// checkRefused takes a reason that this phub does not know: a newer one may have more.
+func (a *BeatAnswer) checkRefused() error {
+	if a.Accepted && a.Refused != "" {
+		return &FieldError{"refused", quote(string(a.Refused)), "nothing in an answer that accepts"}
+	}
+	return nil
+}
+
+func (r *ReleaseRequest) check() error {
+	if err := at("from", ValidateNode(r.From)); err != nil {
+		return err
+	}
+	for i, c := range r.Children {
+		if err := at(index("children", i, ".child"), ValidateChild(c.Child)); err != nil {
+			return err
+		}
+		if c.View == 0 {
+			return &FieldError{index("children", i, ".view"), "0", "1 or more"}
+		}
+	}
+	return nil
+}
+
+func (a *ReleaseAnswer) check() error {
+	return first(
+		ValidateNode(a.Node),
+		checkChildren("released", a.Released),
+	)
+}
+
+func (m *ModeMessage) check() error {
+	return first(ValidateHub(m.Hub), ValidateChild(m.Child), ValidateNode(m.Node), checkMode(m.Mode))
+}
+
+func (e *Event) check() error {
+	err := first(ValidateHub(e.Hub), given("type", string(e.Type)))
+	if err == nil && e.Node != "" {
+		err = ValidateNode(e.Node)
+	}
+	if err == nil && e.Child != "" {
+		err = ValidateChild(e.Child)
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package protocol
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config is a hub's configuration. It lives in the hub (ConfigKey): the first node writes it, and a
+// node that asks for another one is refused.
+type Config struct {
+	V          int        `json:"v"`
+	Redundancy Redundancy `json:"redundancy"`
+	// Heartbeat is the interval at which nodes renew their lease. Default 500 ms.
+	Heartbeat Duration `json:"heartbeat"`
+	// Lease is how long a node is waited for after it fell silent. Default 2 s, at least 3 heartbeats, at
+	// most 30 m.
+	Lease Duration `json:"lease"`
+	// Authority is how long a silent coordinator is waited for. Default 15 s, at least 2 leases: it must
+	// outlive the election of a stream leader (4 to 9 s). At most 1 h.
+	Authority Duration `json:"authority"`
+	// Probe is the least interval at which the coordinator looks whether a node's connection is still
+	// there; it grows with the number of nodes. Default 25 ms, or a shorter heartbeat.
+	Probe Duration `json:"probe"`
+	// Failover says what proof a closed connection is. Default auto.
+	Failover Failover `json:"failover"`
+}
+
+// Failover says how far a hub trusts a closed connection as proof of a node's death.
+type Failover string
+
+// The failover settings.
+const (
+	FailoverAuto   Failover = "auto"   // a connection seen closed replaces the node at once
+	FailoverStrict Failover = "strict" // the lease is always waited out
+)
+
+// DefaultConfig returns the configuration of a hub whose first node asked for nothing.
+func DefaultConfig() Config { return Config{}.WithDefaults() }
+
+// WithDefaults returns c with what it leaves open filled in.
+func (c Config) WithDefaults() Config { return c.Or(Config{}) }
+
+// Or returns c with what it leaves open taken from d, then from phub's defaults.
+func (c Config) Or(d Config) Config {
+	c.V = 1
+	c.Redundancy = c.Redundancy.Or(d.Redundancy)
+	c.Heartbeat = firstNonZero(c.Heartbeat, d.Heartbeat, Duration(500*time.Millisecond))
+	c.Lease = firstNonZero(c.Lease, d.Lease, Duration(2*time.Second))
+	c.Authority = firstNonZero(c.Authority, d.Authority, Duration(15*time.Second))
+	c.Probe = firstNonZero(c.Probe, d.Probe, min(Duration(25*time.Millisecond), c.Heartbeat))
+	c.Failover = firstNonZero(c.Failover, d.Failover, FailoverAuto)
+	return c
+}
+
+func firstNonZero[T comparable](vs ...T) T {
+	var zero T
+	for _, v := range vs {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
+
+// Validate returns an error that names the first field that is wrong. c must be complete: WithDefaults.
+func (c *Config) Validate() error {
+	if err := c.Redundancy.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.Heartbeat.Std() < 10*time.Millisecond || c.Heartbeat.Std() > time.Minute:
+		return &FieldError{"heartbeat", c.Heartbeat.Std().String(), "10ms to 1m"}
+	case c.Lease < 3*c.Heartbeat:
+		return &FieldError{"lease", c.Lease.Std().String(), fmt.Sprintf("at least three heartbeats (%v)", 3*c.Heartbeat.Std())}
+	case c.Lease.Std() > 30*time.Minute:
+		return &FieldError{"lease", c.Lease.Std().String(), "at most 30m"}
+	case c.Authority < 2*c.Lease:
+		return &FieldError{"authority", c.Authority.Std().String(), fmt.Sprintf("at least two leases (%v)", 2*c.Lease.Std())}
+	case c.Authority.Std() > time.Hour:
+		return &FieldError{"authority", c.Authority.Std().String(), "at most 1h"}
+	case c.Probe.Std() < time.Millisecond || c.Probe > c.Heartbeat:
+		return &FieldError{"probe", c.Probe.Std().String(), fmt.Sprintf("1ms to one heartbeat (%v)", c.Heartbeat.Std())}
+	}
+	switch c.Failover {
+	case FailoverAuto, FailoverStrict:
+		return nil
+	}
+	return &FieldError{"failover", quote(string(c.Failover)), "auto or strict"}
+}
+
+// Refuses returns an error that names the first setting in which want, where it asks for anything,
+// differs from c, with both values.
+func (c *Config) Refuses(want *Config) error {
+	type pair struct {
+		field      string
+		want, have string
+		open       bool
+	}
+	w, h := want.Redundancy, c.Redundancy
+	for _, p := range []pair{
+		{"redundancy.strategy", string(w.Strategy), string(h.Strategy), w.Strategy == ""},
+		{"redundancy.replication_factor", w.Factor.String(), h.Factor.String(), w.Factor == 0},
+		{"redundancy.replication_model", string(w.Model), string(h.Model), w.Model == ""},
+		{"redundancy.redundancy_signal", string(w.Signal), string(h.Signal), w.Signal == ""},
+		{"heartbeat", want.Heartbeat.Std().String(), c.Heartbeat.Std().String(), want.Heartbeat == 0},
+		{"lease", want.Lease.Std().String(), c.Lease.Std().String(), want.Lease == 0},
+		{"authority", want.Authority.Std().String(), c.Authority.Std().String(), want.Authority == 0},
+		{"probe", want.Probe.Std().String(), c.Probe.Std().String(), want.Probe == 0},
+		{"failover", string(want.Failover), string(c.Failover), want.Failover == ""},
+	} {
+		if !p.open && p.want != p.have {
+			return &FieldError{p.field, p.want, p.have + ", as the hub's configuration has it; leave the option out to take the hub's"}
+		}
+	}
+	return nil
+}
+
+// Margin is by how much sooner than its lease a node stops to trust itself: a tenth for clocks whose
+// rates differ, and 50 ms for the way from a reading of the clock to what is done by it.
+func Margin(lease time.Duration) time.Duration { return lease/10 + 50*time.Millisecond }

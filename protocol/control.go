@@ -1,0 +1,140 @@
+package protocol
+
+// Problem is an error on the wire: an HTTP-like code, what was found and expected, and what to try.
+type Problem struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Try     string `json:"try,omitempty"`
+}
+
+// Error returns the message, and what to try.
+func (p *Problem) Error() string {
+	if p.Try == "" {
+		return p.Message
+	}
+	return p.Message + "; try: " + p.Try
+}
+
+// StartRequest asks to start children: ctl.start. At most MaxStart in one request.
+type StartRequest struct {
+	Children []Spec `json:"children"`
+	// Wait is for how long the answer may wait for the replicas to run. Default 10 s, at most 5 m.
+	Wait Duration `json:"wait,omitempty"`
+}
+
+// MaxStart is how many children one StartRequest or StopRequest may name.
+const MaxStart = 2000
+
+// StartResponse answers a StartRequest, child by child, in the order of the request.
+type StartResponse struct {
+	Results []ChildResult `json:"results"`
+}
+
+// StopRequest asks to stop children: ctl.stop.
+type StopRequest struct {
+	Children []string `json:"children"`
+	Wait     Duration `json:"wait,omitempty"`
+}
+
+// StopResponse answers a StopRequest, child by child.
+type StopResponse struct {
+	Results []ChildResult `json:"results"`
+}
+
+// MoveRequest asks to move a child's active replica to a node: ctl.move.
+type MoveRequest struct {
+	Child string   `json:"child"`
+	Node  string   `json:"node"`
+	Wait  Duration `json:"wait,omitempty"`
+}
+
+// ChildResult is what became of one child. Error is nil if all that was asked for is done; Replicas
+// says which replicas run where, and what is wrong with those that don't.
+type ChildResult struct {
+	Child    string         `json:"child"`
+	Existed  bool           `json:"existed,omitempty"` // it was there already, with an equal spec
+	Replicas []ReplicaState `json:"replicas,omitempty"`
+	Error    *Problem       `json:"error,omitempty"`
+}
+
+// ReplicaState is one replica as the coordinator knows it.
+type ReplicaState struct {
+	Node  string `json:"node"`
+	Mode  Mode   `json:"mode"`
+	Epoch uint64 `json:"epoch"`
+	// State is running, starting or failed.
+	State State  `json:"state"`
+	Error string `json:"error,omitempty"`
+}
+
+// State is how far a replica is.
+type State string
+
+// The states of a replica.
+const (
+	Running  State = "running"
+	Starting State = "starting"
+	FailedAt State = "failed"
+)
+
+// ListRequest asks for children: ctl.ls. Filter is a subject filter over names ("orders.>").
+type ListRequest struct {
+	Filter string `json:"filter,omitempty"`
+	Node   string `json:"node,omitempty"`
+	Tag    string `json:"tag,omitempty"`
+	After  string `json:"after,omitempty"` // continue after this name
+	Limit  int    `json:"limit,omitempty"` // default and maximum 1000
+}
+
+// ListResponse is one page, sorted by name. More says that there are others after the last.
+type ListResponse struct {
+	Children []ChildInfo `json:"children"`
+	Total    int         `json:"total"` // how many match in all
+	More     bool        `json:"more,omitempty"`
+}
+
+// InfoRequest asks for one child: ctl.info.
+type InfoRequest struct {
+	Child string `json:"child"`
+}
+
+// ChildInfo is all that is known of a child.
+type ChildInfo struct {
+	Child    string         `json:"child"`
+	Spec     Spec           `json:"spec"`
+	Replicas []ReplicaState `json:"replicas"`
+	Wanted   int            `json:"wanted"` // replicas that the spec asks for
+	Epoch    uint64         `json:"epoch"`
+	View     uint64         `json:"view"`
+	Failed   []Failure      `json:"failed,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+}
+
+// NodesResponse answers ctl.nodes.
+type NodesResponse struct {
+	View  uint64     `json:"view"`
+	Nodes []NodeInfo `json:"nodes"`
+}
+
+// NodeInfo is all that is known of a node.
+type NodeInfo struct {
+	NodeRecord
+	Member      bool `json:"member"`
+	Coordinator bool `json:"coordinator"`
+}
+
+// StatusResponse answers ctl.status: the health of the hub.
+type StatusResponse struct {
+	Hub         string      `json:"hub"`
+	View        uint64      `json:"view"`
+	Coordinator Incarnation `json:"coordinator"`
+	Nodes       int         `json:"nodes"`
+	Children    int         `json:"children"`
+	Replicas    int         `json:"replicas"`
+	Wanted      int         `json:"wanted"`     // replicas that the specs ask for
+	NoActive    int         `json:"no_active"`  // children without a living replica
+	Incomplete  int         `json:"incomplete"` // children with fewer replicas than wanted
+	Settled     bool        `json:"settled"`    // every node has carried out the current view
+	BadEntries  []string    `json:"bad_entries,omitempty"`
+	Config      Config      `json:"config"`
+}

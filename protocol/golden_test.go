@@ -1,0 +1,103 @@
+package protocol_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// trip decodes data and encodes what came out.
+type trip func(data []byte) ([]byte, error)
+
+func tripOf[T any](decode func([]byte) (T, error)) trip {
+	return func(data []byte) ([]byte, error) {
+		v, err := decode(data)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	}
+}
+
+func plain[T any](data []byte) (T, error) {
+	var v T
+	err := json.Unmarshal(data, &v)
+	return v, err
+}
+
+// golden names the value or message that each file in testdata holds.
+var golden = map[string]trip{
+	"view":                tripOf(protocol.DecodeView),
+	"entry":               tripOf(protocol.DecodeEntry),
+	"entry_none":          tripOf(protocol.DecodeEntry),
+	"spec":                tripOf(protocol.DecodeSpec),
+	"spec_cluster_size":   tripOf(protocol.DecodeSpec),
+	"node_record":         tripOf(protocol.DecodeNodeRecord),
+	"node_record_lost":    tripOf(protocol.DecodeNodeRecord),
+	"config":              tripOf(protocol.DecodeConfig),
+	"beat":                tripOf(protocol.DecodeBeat),
+	"beat_answer":         tripOf(protocol.DecodeBeatAnswer),
+	"beat_answer_refused": tripOf(protocol.DecodeBeatAnswer),
+	"release_request":     tripOf(protocol.DecodeReleaseRequest),
+	"release_answer":      tripOf(protocol.DecodeReleaseAnswer),
+	"mode":                tripOf(protocol.DecodeMode),
+	"event":               tripOf(protocol.DecodeEvent),
+	"start_request":       tripOf(plain[protocol.StartRequest]),
+	"start_response":      tripOf(plain[protocol.StartResponse]),
+	"stop_request":        tripOf(plain[protocol.StopRequest]),
+	"move_request":        tripOf(plain[protocol.MoveRequest]),
+	"list_request":        tripOf(plain[protocol.ListRequest]),
+	"list_response":       tripOf(plain[protocol.ListResponse]),
+	"info_request":        tripOf(plain[protocol.InfoRequest]),
+	"nodes_response":      tripOf(plain[protocol.NodesResponse]),
+	"status_response":     tripOf(plain[protocol.StatusResponse]),
+}
+
+func readGolden(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(data, []byte("\n"))
+}
+
+func TestGolden_EveryMessageIsTheSameAfterDecodingAndEncoding(t *testing.T) {
+	t.Parallel()
+	for name, trip := range golden {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := readGolden(t, name)
+			got, err := trip(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+func TestGolden_EveryFileIsTested(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) != len(golden) {
+		t.Errorf("%d files, %d tested (error %v)", len(files), len(golden), err)
+	}
+}
+
+func TestGolden_UnknownFieldsAreIgnored(t *testing.T) {
+	t.Parallel()
+	for name, trip := range golden {
+		want := readGolden(t, name)
+		more := append([]byte(`{"a_field_of_the_future":{"x":[1,"y",null]},`), want[1:]...)
+		if got, err := trip(more); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s with a new field: %s, %v", name, got, err)
+		}
+	}
+}

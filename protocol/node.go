@@ -1,0 +1,107 @@
+package protocol
+
+// NodeRecord is what a node keeps under its name in the nodes bucket: its shared heartbeat, and one of
+// the two keepers of its lease.
+type NodeRecord struct {
+	V int `json:"v"`
+	Incarnation
+	Status   Status            `json:"status"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Capacity int               `json:"capacity,omitempty"`
+	Children int               `json:"children"` // replicas on it
+	Active   int               `json:"active"`   // active ones among them
+	Version  string            `json:"version,omitempty"`
+	Started  string            `json:"started"` // RFC 3339
+	Lease    Duration          `json:"lease"`   // for how long the writer trusts this heartbeat, at most
+	Beat     uint64            `json:"beat"`    // grows with each write of this incarnation
+	Conn     Conn              `json:"conn"`    // the connection over which all of its traffic goes
+	Reason   string            `json:"reason,omitempty"`
+	By       string            `json:"by,omitempty"` // who wrote it, if another node fenced this one
+}
+
+// Status is what a node's record says of it.
+type Status string
+
+// The statuses.
+const (
+	Up       Status = "up"
+	Draining Status = "draining"
+	Lost     Status = "lost" // fenced: no write of this incarnation is accepted any more
+	Left     Status = "left" // it left in order
+)
+
+// Alive reports whether a node with that status may still renew its lease.
+func (s Status) Alive() bool { return s == Up || s == Draining }
+
+// Conn names a connection to NATS for good: a server's id is new with each of its starts, and it never
+// gives a client id twice.
+type Conn struct {
+	Server string `json:"server"` // the server's id
+	Client uint64 `json:"client"` // the client id at that server
+}
+
+// Beat is a heartbeat, a request to the coordinator.
+type Beat struct {
+	V int `json:"v"`
+	Incarnation
+	Number   uint64            `json:"number"`
+	Conn     Conn              `json:"conn"`
+	Status   Status            `json:"status"` // up, draining, or left: asks to be let go
+	Labels   map[string]string `json:"labels,omitempty"`
+	Capacity int               `json:"capacity,omitempty"`
+	View     uint64            `json:"view"` // the newest view that the node follows
+	// Confirms is the coordinator's connection as this node knows it: it will not take the closing of an
+	// earlier one as the coordinator's end.
+	Confirms Conn   `json:"confirms"`
+	Report   Report `json:"report"`
+}
+
+// Report is what a node says of its replicas.
+type Report struct {
+	// Settled is the newest view all of whose consequences for this node are carried out, but for the
+	// children listed in Waiting and Failed: its replicas run, those taken from it serve no more.
+	Settled uint64 `json:"settled"`
+	// Waiting lists children that are not settled yet. At most MaxReported; Settled stays back instead.
+	Waiting []string `json:"waiting,omitempty"`
+	// Failed lists replicas that were given up or ended for good. At most MaxReported.
+	Failed   []Failed `json:"failed,omitempty"`
+	Children int      `json:"children"`
+	Active   int      `json:"active"`
+}
+
+// MaxReported bounds the lists of one Report.
+const MaxReported = 500
+
+// Failed says that a replica does not run and will not be restarted by its node.
+type Failed struct {
+	Child string `json:"child"`
+	View  uint64 `json:"view"` // of the entry under which it ran
+	Error string `json:"error,omitempty"`
+	Ended bool   `json:"ended,omitempty"` // it ended as its restart policy allows: the child is to be stopped
+}
+
+// BeatAnswer is the coordinator's answer. Accepted renews the lease, counted from before the beat was
+// sent.
+type BeatAnswer struct {
+	V           int         `json:"v"`
+	Coordinator Incarnation `json:"coordinator"`
+	Conn        Conn        `json:"conn"` // the coordinator's connection
+	Accepted    bool        `json:"accepted"`
+	View        uint64      `json:"view"`              // the current view
+	Revision    uint64      `json:"revision"`          // the last revision of the placement bucket that it knows
+	Specs       uint64      `json:"specs"`             // the same of the children bucket
+	Refused     Refusal     `json:"refused,omitempty"` // why it is not accepted
+	Detail      string      `json:"detail,omitempty"`
+}
+
+// Refusal is why a heartbeat is not accepted.
+type Refusal string
+
+// The refusals.
+const (
+	RefusedFenced Refusal = "fenced" // this incarnation was removed: join again as a new one
+	RefusedTaken  Refusal = "taken"  // a living node has this name
+	RefusedWait   Refusal = "wait"   // not yet: being admitted, or the coordinator can't act
+	RefusedLeft   Refusal = "left"   // the node asked to leave, and has
+	RefusedConfig Refusal = "config" // something in the request can't be accepted; Detail says what
+)

@@ -1,0 +1,374 @@
+package protocol
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+	"unicode/utf8"
+)
+
+// Spec describes a child: what runs, with what, how many times, and what happens when it ends. It is
+// stored under the child's name in the children bucket, with nothing left to defaults.
+type Spec struct {
+	V     int    `json:"v"`
+	Child string `json:"child"`
+	Kind  string `json:"kind"`
+	// Args are the worker's own. At most MaxSpecBytes, with the metadata.
+	Args map[string]string `json:"args,omitempty"`
+	// Metadata is for whoever looks children up; phub reads only "tag".
+	Metadata   map[string]string `json:"metadata,omitempty"`
+	Restart    Restart           `json:"restart"`
+	Redundancy Redundancy        `json:"redundancy"`
+}
+
+// TagKey is the key in Metadata by which children are listed together.
+const TagKey = "tag"
+
+// MaxSpecBytes bounds the args and metadata of one spec together, in bytes.
+const MaxSpecBytes = 64 << 10
+
+// Restart says what happens when a replica's worker ends, fails or panics.
+type Restart struct {
+	Policy RestartPolicy `json:"policy,omitempty"` // default permanent
+	// When more than Max restarts are needed within Within, the replica is given up on its node and
+	// another node's takes over. Defaults: 5 in 10 s.
+	Max    int      `json:"max,omitempty"`
+	Within Duration `json:"within,omitempty"`
+}
+
+// RestartPolicy is one of the three of OTP's supervisors.
+type RestartPolicy string
+
+// The restart policies.
+const (
+	Permanent RestartPolicy = "permanent" // always restarted
+	Transient RestartPolicy = "transient" // restarted after an error or panic; a normal end stops the child
+	Temporary RestartPolicy = "temporary" // never restarted; any end stops the child
+)
+
+// Redundancy says how many replicas a child has and what they are to each other.
+type Redundancy struct {
+	Strategy Strategy `json:"strategy,omitempty"`           // default singularity
+	Factor   Factor   `json:"replication_factor,omitempty"` // default 2 with replication, 1 with singularity
+	Model    Model    `json:"replication_model,omitempty"`  // default active_active
+	Signal   Signal   `json:"redundancy_signal,omitempty"`  // default none
+}
+
+// Strategy is a redundancy strategy.
+type Strategy string
+
+// The strategies.
+const (
+	Singularity Strategy = "singularity"
+	Replication Strategy = "replication"
+)
+
+// Model says which replicas are active.
+type Model string
+
+// The replication models.
+const (
+	ActiveActive  Model = "active_active"
+	ActivePassive Model = "active_passive"
+)
+
+// Signal says which replicas' workers are told of their mode.
+type Signal string
+
+// The redundancy signals.
+const (
+	SignalNone    Signal = "none"
+	SignalActive  Signal = "active"
+	SignalPassive Signal = "passive"
+	SignalAll     Signal = "all"
+)
+
+// Tells reports whether a worker with this signal setting is told that its mode is now m.
+func (s Signal) Tells(m Mode) bool { return s == SignalAll || string(s) == string(m) }
+
+// Factor is a number of replicas, or ClusterSize. In JSON it is a number, or "cluster_size".
+type Factor int
+
+// ClusterSize asks for a replica on every node.
+const ClusterSize Factor = -1
+
+// MaxFactor is the largest number of replicas that may be asked for by number.
+const MaxFactor = 1000
+
+// ParseFactor reads a factor as people write it: "3" or "cluster_size".
+func ParseFactor(s string) (Factor, error) {
+	if s == "cluster_size" {
+		return ClusterSize, nil
+	}
+	n := 0
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' || n > MaxFactor {
+			n = 0
+			break
+		}
+		n = n*10 + int(c-'0')
+	}
+	if n < 1 || n > MaxFactor {
+		return 0, &FieldError{"replication_factor", quote(s), fmt.Sprintf("1 to %d, or cluster_size", MaxFactor)}
+	}
+	return Factor(n), nil
+}
+
+// String returns the factor as people write it.
+func (f Factor) String() string {
+	if f == ClusterSize {
+		return "cluster_size"
+	}
+	return fmt.Sprint(int(f))
+}
+
+// MarshalJSON writes a number, or "cluster_size".
+func (f Factor) MarshalJSON() ([]byte, error) {
+	if f == ClusterSize {
+		return []byte(`"cluster_size"`), nil
+	}
+	return json.Marshal(int(f))
+}
+
+// UnmarshalJSON reads a number, the number in a string, or "cluster_size". null leaves it open.
+func (f *Factor) UnmarshalJSON(b []byte) error {
+	s := string(b)
+	if s == "null" {
+		return nil
+	}
+	if len(s) > 1 && s[0] == '"' {
+		s = s[1 : len(s)-1]
+	}
+	v, err := ParseFactor(s)
+	if err != nil {
+		return err
+	}
+	*f = v
+	return nil
+}
+
+// Duration is a time.Duration that JSON holds as a string such as "2s" or "500ms".
+type Duration time.Duration
+
+// MarshalJSON writes the form of time.Duration.String.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+// UnmarshalJSON reads what time.ParseDuration reads. null leaves it open.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return &FieldError{"duration", quote(string(b)), `a string such as "2s" or "500ms"`}
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return &FieldError{"duration", quote(s), `a number with a unit, such as "2s" or "500ms"`}
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Std returns d as a time.Duration.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Exclusive reports whether at most one replica may be active.
+func (r Redundancy) Exclusive() bool { return r.Strategy == Singularity || r.Model == ActivePassive }
+
+// Replicas returns how many replicas are wanted in a hub of that many nodes.
+func (r Redundancy) Replicas(nodes int) int {
+	switch {
+	case r.Strategy == Singularity:
+		return 1
+	case r.Factor == ClusterSize:
+		return nodes
+	}
+	return int(r.Factor)
+}
+
+// Or returns r with what it leaves open taken from d, then from phub's defaults. Asking for more than
+// one replica, or for a model, is asking for replication. A strategy that differs from d's takes
+// nothing from d but the signal.
+func (r Redundancy) Or(d Redundancy) Redundancy {
+	d.Strategy = d.strategyOr(Singularity)
+	r.Strategy = r.strategyOr(d.Strategy)
+	if r.Strategy == d.Strategy {
+		if r.Factor == 0 {
+			r.Factor = d.Factor
+		}
+		if r.Model == "" {
+			r.Model = d.Model
+		}
+	}
+	if r.Signal == "" {
+		r.Signal = d.Signal
+	}
+	return r.withDefaults()
+}
+
+// strategyOr returns the strategy that r asks for, in whatever way, or d.
+func (r Redundancy) strategyOr(d Strategy) Strategy {
+	switch {
+	case r.Strategy != "":
+		return r.Strategy
+	case r.Factor != 0 && r.Factor != 1, r.Model != "":
+		return Replication
+	}
+	return d
+}
+
+// withDefaults fills in what r leaves open but the strategy.
+func (r Redundancy) withDefaults() Redundancy {
+	if r.Factor == 0 {
+		r.Factor = 1
+		if r.Strategy == Replication {
+			r.Factor = 2
+		}
+	}
+	if r.Model == "" {
+		r.Model = ActiveActive
+	}
+	if r.Signal == "" {
+		r.Signal = SignalNone
+	}
+	return r
+}
+
+// WithDefaults returns the spec as it is stored: what it leaves open is taken from the hub's
+// redundancy, then from phub's defaults.
+func (s Spec) WithDefaults(hub Redundancy) Spec {
+	s.V = 1
+	s.Redundancy = s.Redundancy.Or(hub)
+	if s.Restart.Policy == "" {
+		s.Restart.Policy = Permanent
+	}
+	if s.Restart.Max == 0 {
+		s.Restart.Max = 5
+	}
+	if s.Restart.Within == 0 {
+		s.Restart.Within = Duration(10 * time.Second)
+	}
+	return s
+}
+
+// Validate returns an error that names the first field that is wrong. Fields left open are right.
+func (s *Spec) Validate() error {
+	if err := ValidateChild(s.Child); err != nil {
+		return err
+	}
+	if err := ValidateKind(s.Kind); err != nil {
+		return err
+	}
+	if err := s.Restart.validate(); err != nil {
+		return err
+	}
+	if err := s.Redundancy.Validate(); err != nil {
+		return err
+	}
+	if err := first(validateText("args", s.Args), validateText("metadata", s.Metadata)); err != nil {
+		return err
+	}
+	if size := textSize(s.Args) + textSize(s.Metadata); size > MaxSpecBytes {
+		return &FieldError{"args and metadata", fmt.Sprintf("%d bytes", size), fmt.Sprintf("at most %d bytes in all", MaxSpecBytes)}
+	}
+	return nil
+}
+
+// validateText refuses what JSON would not give back as it was.
+func validateText(field string, m map[string]string) error {
+	if _, ok := m[""]; ok {
+		return &FieldError{field, "an empty key", "keys of at least one character"}
+	}
+	for k, v := range m {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return &FieldError{field, "bytes that are not UTF-8", "UTF-8; encode other bytes, for example as base64"}
+		}
+	}
+	return nil
+}
+
+func textSize(m map[string]string) int {
+	size := 0
+	for k, v := range m {
+		size += len(k) + len(v)
+	}
+	return size
+}
+
+func (r *Restart) validate() error {
+	switch r.Policy {
+	case "", Permanent, Transient, Temporary:
+	default:
+		return &FieldError{"restart.policy", quote(string(r.Policy)), "permanent, transient or temporary"}
+	}
+	if r.Max < 0 || r.Max > 1_000_000 {
+		return &FieldError{"restart.max", fmt.Sprint(r.Max), "0 (for the default) to 1000000"}
+	}
+	if r.Within < 0 || r.Within.Std() > 24*time.Hour {
+		return &FieldError{"restart.within", r.Within.Std().String(), "0 (for the default) to 24h"}
+	}
+	return nil
+}
+
+// Validate returns an error that names the first field that is wrong. Fields left open are right.
+func (r *Redundancy) Validate() error {
+	switch r.Strategy {
+	case "", Singularity, Replication:
+	default:
+		return &FieldError{"redundancy.strategy", quote(string(r.Strategy)), "singularity or replication"}
+	}
+	if r.Factor != ClusterSize && (r.Factor < 0 || r.Factor > MaxFactor) {
+		return &FieldError{"redundancy.replication_factor", fmt.Sprint(int(r.Factor)), fmt.Sprintf("1 to %d, or cluster_size", MaxFactor)}
+	}
+	if r.Strategy == Singularity && r.Factor != 0 && r.Factor != 1 {
+		return &FieldError{"redundancy.replication_factor", r.Factor.String(), "1 with the strategy singularity; for more replicas ask for the strategy replication"}
+	}
+	switch r.Model {
+	case "", ActiveActive, ActivePassive:
+	default:
+		return &FieldError{"redundancy.replication_model", quote(string(r.Model)), "active_active or active_passive"}
+	}
+	switch r.Signal {
+	case "", SignalNone, SignalActive, SignalPassive, SignalAll:
+	default:
+		return &FieldError{"redundancy.redundancy_signal", quote(string(r.Signal)), "none, active, passive or all"}
+	}
+	return nil
+}
+
+// Difference names the first field in which o differs from s, with both values; "" if they ask for the
+// same. Both must be complete.
+func (s *Spec) Difference(o *Spec) string {
+	for _, f := range []struct {
+		field string
+		s, o  any
+	}{
+		{"kind", s.Kind, o.Kind},
+		{"redundancy.strategy", s.Redundancy.Strategy, o.Redundancy.Strategy},
+		{"redundancy.replication_factor", s.Redundancy.Factor, o.Redundancy.Factor},
+		{"redundancy.replication_model", s.Redundancy.Model, o.Redundancy.Model},
+		{"redundancy.redundancy_signal", s.Redundancy.Signal, o.Redundancy.Signal},
+		{"restart.policy", s.Restart.Policy, o.Restart.Policy},
+		{"restart.max", s.Restart.Max, o.Restart.Max},
+		{"restart.within", s.Restart.Within.Std(), o.Restart.Within.Std()},
+	} {
+		if f.s != f.o {
+			return fmt.Sprintf("%s is %v there, found %v", f.field, f.s, f.o)
+		}
+	}
+	switch {
+	case !maps.Equal(s.Args, o.Args):
+		return "args differ"
+	case !maps.Equal(s.Metadata, o.Metadata):
+		return "metadata differ"
+	}
+	return ""
+}
+
+// Equal reports whether two specs ask for the same.
+func (s *Spec) Equal(o *Spec) bool {
+	return s.Child == o.Child && s.Kind == o.Kind && s.Restart == o.Restart && s.Redundancy == o.Redundancy &&
+		maps.Equal(s.Args, o.Args) && maps.Equal(s.Metadata, o.Metadata)
+}
