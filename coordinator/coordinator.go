@@ -1,0 +1,204 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Config is what a Coordinator is made with.
+type Config struct {
+	Hub, Node string
+	Labels    map[string]string
+	Capacity  int // 0 means 1
+	Version   string
+	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
+	Want protocol.Config
+	// NewID returns a new UUID at each call.
+	NewID func() string
+	// Now returns nanoseconds on a clock that never stands still or goes back while this process runs,
+	// also not while it is stopped or the machine sleeps.
+	Now func() int64
+	// Local is the running side of this node.
+	Local Local
+	// Logger gets changes of role and what a person should look at. Required.
+	Logger *slog.Logger
+}
+
+// Coordinator runs the deciding side of one node. Its methods may be called concurrently.
+type Coordinator struct {
+	cfg      Config
+	machine  *view.Machine
+	subjects protocol.Subjects
+	status   atomic.Pointer[Status]
+	admitted chan struct{} // closed when this node became a member first
+	once     sync.Once
+	leave    chan struct{}
+	leaving  sync.Once
+	changed  chan struct{} // holds a token while Local has something to report
+}
+
+// Status is what the loop shows of itself.
+type Status struct {
+	Incarnation protocol.Incarnation
+	View        uint64
+	Member      bool
+	Coordinator bool // this node holds the coordinator's role
+	Connected   bool
+}
+
+// New returns a coordinator that does nothing until Run.
+func New(cfg Config) *Coordinator {
+	c := &Coordinator{
+		cfg: cfg, subjects: protocol.SubjectsOf(cfg.Hub),
+		machine: view.New(view.Config{
+			Hub: cfg.Hub, Node: cfg.Node, NewID: cfg.NewID, Labels: cfg.Labels, Capacity: cfg.Capacity,
+			Version: cfg.Version, Want: cfg.Want,
+		}),
+		admitted: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),
+	}
+	c.show(false)
+	return c
+}
+
+// Status returns what the loop showed last.
+func (c *Coordinator) Status() Status { return *c.status.Load() }
+
+// Admitted is closed when this node has become a member of the hub for the first time.
+func (c *Coordinator) Admitted() <-chan struct{} { return c.admitted }
+
+// Changed says that Local has something new to report. It never blocks.
+func (c *Coordinator) Changed() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Leave asks to leave the hub in order; Run returns nil when that is recorded. The running side must
+// have stopped before.
+func (c *Coordinator) Leave() { c.leaving.Do(func() { close(c.leave) }) }
+
+func (c *Coordinator) isLeaving() bool {
+	select {
+	case <-c.leave:
+		return true
+	default:
+		return false
+	}
+}
+
+// ErrUntold is returned by Run after Leave if no session could be opened for more than a second: the
+// other nodes find out by themselves, as if this one had died.
+var ErrUntold = errors.New("phub: the hub could not be told that the node left")
+
+// ErrPermanent marks errors of opening a session that trying again won't mend.
+var ErrPermanent = errors.New("phub: permanent")
+
+// Run opens sessions, one after the other, and works over each until it ends. When one can't be opened,
+// or ends soon, it pauses before the next: 5 ms at first, then longer, up to a second. It returns nil
+// after Leave, an error that wraps ErrUntold if nothing can be opened any more to record that over, the
+// context's error when that ends, an error that wraps ErrPermanent from open, or a *protocol.Problem if
+// the hub refuses this node for good. Whoever made open closes what it opened.
+func (c *Coordinator) Run(ctx context.Context, open func(context.Context) (Session, error)) error {
+	wait := retryFirst
+	for {
+		s, err := open(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrPermanent):
+			return err
+		case err != nil && wait == retryMost && c.isLeaving():
+			return fmt.Errorf("%w: %w", ErrUntold, err)
+		case err != nil:
+			c.cfg.Logger.Warn("connect", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err, "again_in", wait)
+		default:
+			began := time.Now()
+			if done, err := c.work(ctx, s); done || err != nil {
+				return err
+			}
+			if time.Since(began) > retryMost {
+				wait = retryFirst
+				continue
+			}
+		}
+		if !c.pause(ctx, wait) {
+			return ctx.Err()
+		}
+		wait = min(2*wait, retryMost)
+	}
+}
+
+const (
+	retryFirst = 5 * time.Millisecond
+	retryMost  = time.Second
+)
+
+// pause waits, and returns false if the context ended.
+func (c *Coordinator) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (c *Coordinator) now() view.Now {
+	return view.Now{Mono: time.Duration(c.cfg.Now()), Wall: time.Now()}
+}
+
+func (c *Coordinator) show(connected bool) {
+	s := Status{
+		Incarnation: c.machine.Incarnation(), Member: c.machine.Member(), Coordinator: c.machine.Leads(), Connected: connected,
+	}
+	if v := c.machine.View(); v != nil {
+		s.View = v.Number
+	}
+	c.status.Store(&s)
+}
+
+// work serves one session until it ends. It returns true after the node has left.
+func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &loop{c: c, ctx: ctx, session: s, inbox: newInbox(), controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{}}
+	defer func() {
+		cancel()
+		l.inbox.close()
+		l.ops.Wait()
+		l.step(view.Disconnected{})
+		c.show(false)
+	}()
+	if err := s.Serve(ctx, (*handler)(l)); err != nil {
+		c.cfg.Logger.Warn("subscribe", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err)
+		return false, nil
+	}
+	l.step(view.Connected{Conn: s.Conn()})
+	l.step(view.LocalReport{Report: c.cfg.Local.Report()}) // what happened meanwhile
+	return l.run()
+}
+
+func (c *Coordinator) log(n view.Note) {
+	level := slog.LevelInfo
+	switch n.Level {
+	case view.Warn:
+		level = slog.LevelWarn
+	case view.Error:
+		level = slog.LevelError
+	case view.Info:
+	}
+	//nolint:sloglint // the machine writes its notes for people, as whole sentences
+	c.cfg.Logger.Log(context.Background(), level, n.Text, "hub", c.cfg.Hub, "node", c.cfg.Node)
+}
+
+func problemOf(p protocol.Problem) error { return fmt.Errorf("join: %w", &p) }

@@ -1,0 +1,101 @@
+package coordinator
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// slow is a session that does nothing but listen as the coordinator, and takes its time to begin.
+type slow struct {
+	Session
+	mu   sync.Mutex
+	done []bool
+}
+
+func (s *slow) Lead(ctx context.Context, on bool) error {
+	d := 10 * time.Millisecond
+	if on {
+		d = 100 * time.Millisecond
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, on)
+	return nil
+}
+
+// idle is a running side without replicas.
+type idle struct{}
+
+func (idle) Assign(uint64, []protocol.Assignment, bool) {}
+func (idle) Trust(int64, string)                        {}
+func (idle) Report() protocol.Report                    { return protocol.Report{} }
+
+func newTestLoop(s Session) *loop {
+	c := New(Config{
+		Hub: "h", Node: "node1", NewID: func() string { return "id" }, Now: func() int64 { return int64(time.Hour) },
+		Local: idle{}, Logger: slog.New(slog.DiscardHandler),
+	})
+	return &loop{
+		c: c, ctx: context.Background(), session: s, inbox: newInbox(),
+		controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{},
+	}
+}
+
+func TestLoop_LeadIsCarriedOutInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{}
+		l := newTestLoop(s)
+		want := []bool{true, false, true, false}
+		for _, on := range want {
+			l.start(view.Lead{On: on})
+		}
+		l.ops.Wait()
+		if !slices.Equal(s.done, want) {
+			t.Errorf("found %v, expected %v", s.done, want)
+		}
+	})
+}
+
+func TestLoop_ControlOfANodeThatDoesNotCoordinateIsAnswered(t *testing.T) {
+	t.Parallel()
+	l := newTestLoop(&slow{})
+	var got *protocol.Problem
+	(*handler)(l).Control("start", []byte("{}"), func(_ []byte, p *protocol.Problem) { got = p })
+	l.drain()
+	if got == nil || got.Code != protocol.CodeHubNotServed {
+		t.Errorf("answer: %v", got)
+	}
+	if len(l.controls) != 0 {
+		t.Errorf("%d requests wait still", len(l.controls))
+	}
+}
+
+func TestInbox_TakesNothingOnceClosed(t *testing.T) {
+	t.Parallel()
+	b := newInbox()
+	b.put(input{event: view.Tick{}})
+	b.put(input{event: view.Leave{}})
+	if got := b.take(); len(got) != 2 || got[1].event != (view.Leave{}) {
+		t.Errorf("found %v", got)
+	}
+	b.put(input{event: view.Tick{}})
+	b.close()
+	b.put(input{event: view.Tick{}})
+	if got := b.take(); len(got) != 0 {
+		t.Errorf("found %v after close", got)
+	}
+}

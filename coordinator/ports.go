@@ -1,0 +1,109 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Errors of the ports. All others mean that the outcome is unknown.
+var (
+	// ErrConflict is returned when a compare-and-set was refused: nothing was stored.
+	ErrConflict = errors.New("phub: stored revision differs from the expected one")
+	// ErrNoResponders is returned when nobody listens on a request's subject: it was not received.
+	ErrNoResponders = errors.New("phub: nobody listens")
+	// ErrClosed is returned when the session's connection is closed.
+	ErrClosed = errors.New("phub: connection closed")
+)
+
+// Session is one connection of this node to NATS, from its opening to its close; it never reconnects.
+// All methods may be called concurrently. Each takes a context and returns when that ends.
+type Session interface {
+	Store
+	Peers
+	// Conn names the connection.
+	Conn() protocol.Conn
+	// Serve delivers what arrives to h, until the session ends, and returns when the server has
+	// registered the interest. The coordinator calls it once, first. After it, no live record is
+	// missed silently: a hole in the revisions of a bucket means that one was.
+	Serve(ctx context.Context, h Handler) error
+	// Lead starts (or ends) to listen to what only the coordinator hears: heartbeats and relayed
+	// control requests. It returns when the server has registered it.
+	Lead(ctx context.Context, on bool) error
+	// Done is closed when the connection is closed, for whatever reason.
+	Done() <-chan struct{}
+}
+
+// Store is the hub's buckets. Every conditional write is decided by the stream's leader.
+type Store interface {
+	// Commit stores writes in the placement bucket in the order given, all or none. At most
+	// view.MaxCommit writes. It returns the revision of the last.
+	Commit(ctx context.Context, writes []view.Write) (uint64, error)
+	// WriteSpecs does the same in the children bucket.
+	WriteSpecs(ctx context.Context, writes []view.Write) (uint64, error)
+	// WriteNode stores a node's record if the key's last revision is last, and returns the new one.
+	WriteNode(ctx context.Context, rec protocol.NodeRecord, last uint64) (uint64, error)
+	// ReadKey returns the last record under key, read from the stream's leader. A key that was never
+	// written, or of which nothing is left, gives a zero Record and no error.
+	ReadKey(ctx context.Context, b protocol.Bucket, key string) (view.Record, error)
+	// Since returns what the bucket holds after a revision, in order of revision, and the last
+	// revision of its stream at the moment of reading (at least that of the last record returned).
+	Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error)
+}
+
+// Peers are the other nodes, and whoever watches.
+type Peers interface {
+	// Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none.
+	Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error)
+	// Probe asks NATS whether anybody listens for a node, and returns at once. If nobody does,
+	// Handler.NoInterest is called.
+	Probe(node string) error
+	// Wake asks a node for a heartbeat now, and doesn't wait for it.
+	Wake(node string) error
+	// Connected asks the server of a connection whether it is still open.
+	Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error)
+	// StandIn starts or ends to answer requests to children that have no active replica, with
+	// view.StandInCode and view.StandInText, in the queue group of their replicas. It returns at once.
+	StandIn(children []protocol.Interest, on bool) error
+	// Announce publishes messages in order, and doesn't wait for anybody.
+	Announce(msgs []Message) error
+}
+
+// Message is one message to announce.
+type Message struct {
+	Subject string
+	Data    []byte
+}
+
+// Handler receives what arrives. Its methods are called concurrently, return soon, and never after
+// the session's Done is closed and Serve's context has ended.
+type Handler interface {
+	// Record is called for each record that a bucket's stream stores, in order for each bucket.
+	Record(r view.Record)
+	// Beat is called for each heartbeat; answer may be called later, once, from any goroutine.
+	Beat(b protocol.Beat, answer func(protocol.BeatAnswer))
+	// Control is called for each relayed control request; answer as with Beat. data is JSON from
+	// anyone. The answer's data is JSON; problem, if not nil, is sent as a service error with it.
+	Control(verb string, data []byte, answer func(data []byte, problem *protocol.Problem))
+	// NoInterest is called when a probe found nobody listening.
+	NoInterest(node string)
+	// Woken is called when the coordinator asks this node for a heartbeat now.
+	Woken()
+	// Undecodable is called for a message that is not what its subject says.
+	Undecodable(subject string, err error)
+}
+
+// Local is the running side of this node. Its methods return soon and are called from one goroutine.
+type Local interface {
+	// Assign tells what view, and the entries that it committed, mean for this node's replicas.
+	// Children that are not named keep what they were told last. With reset, all that was told before
+	// is void: replicas that are not named are to be stopped.
+	Assign(view uint64, changes []protocol.Assignment, reset bool)
+	// Trust gives the instant, on the clock of Config.Now, until which this node may serve. Zero: not
+	// at all.
+	Trust(until int64, reason string)
+	// Report returns what is to be said of the replicas in the next heartbeat.
+	Report() protocol.Report
+}

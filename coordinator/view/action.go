@@ -1,0 +1,130 @@
+package view
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Action is something to be done. Those that are answered by an event are carried out beside the
+// steps that follow; the others at once and in order.
+type Action interface {
+	String() string // for people who read tests
+	action()
+}
+
+type (
+	// Load reads a bucket after a revision; answered by RecordsLoaded.
+	Load struct {
+		Bucket protocol.Bucket
+		After  uint64
+		Try    int // how many have failed before it
+	}
+	// ReadKey reads a key from the leader of the bucket's stream; answered by KeyRead.
+	ReadKey struct {
+		Bucket protocol.Bucket
+		Key    string
+	}
+	// WriteNode stores a node's record by compare-and-set; answered by NodeWritten.
+	WriteNode struct {
+		Record protocol.NodeRecord
+		Last   uint64
+	}
+	// CommitWrites stores a batch in the placement bucket; answered by Committed.
+	CommitWrites struct {
+		Nonce  string
+		Writes []Write
+	}
+	// WriteSpecs stores a batch in the children bucket; answered by SpecsWritten.
+	WriteSpecs struct {
+		ID     uint64
+		Writes []Write
+	}
+	// SendBeat sends a heartbeat to the coordinator; answered by BeatAnswered.
+	SendBeat struct{ Beat protocol.Beat }
+	// AnswerBeat answers a BeatReceived.
+	AnswerBeat struct {
+		ID     uint64
+		Answer protocol.BeatAnswer
+	}
+	// AnswerControl answers a ControlReceived. Value is encoded as JSON.
+	AnswerControl struct {
+		ID      uint64
+		Value   any
+		Problem *protocol.Problem
+	}
+	// Probe asks whether anybody listens for a node; NobodyThere may follow.
+	Probe struct{ Node string }
+	// Wake asks a node for a heartbeat now.
+	Wake struct{ Node string }
+	// AskConn asks the server of a connection whether it is still open; answered by ConnAnswered.
+	AskConn struct {
+		Node string
+		Conn protocol.Conn
+	}
+	// Lead starts or ends to listen to what the coordinator hears.
+	Lead struct{ On bool }
+	// StandIn starts or ends to answer for children that have no active replica.
+	StandIn struct {
+		Children []protocol.Interest
+		On       bool
+	}
+	// SetTrust tells the running side until when it may serve; 0: not at all.
+	SetTrust struct {
+		Until  time.Duration
+		Reason string
+	}
+	// Assign tells the running side what its replicas are to be.
+	Assign struct {
+		View    uint64
+		Changes []protocol.Assignment
+		Reset   bool
+	}
+	// AnnounceMode publishes a redundancy-mode message.
+	AnnounceMode struct{ Message protocol.ModeMessage }
+	// AnnounceEvent publishes a life-cycle event.
+	AnnounceEvent struct{ Event protocol.Event }
+	// Admitted says that this node is a member from now on.
+	Admitted struct{ View uint64 }
+	// Refused says that this node can't join, for a reason that waiting won't mend.
+	Refused struct{ Problem protocol.Problem }
+	// HasLeft says that this node's leaving is recorded.
+	HasLeft struct{}
+	// Note is for the log.
+	Note struct {
+		Level Level
+		Text  string
+	}
+)
+
+// Level says who should read a note.
+type Level int
+
+// The levels: a change of role, something that is retried, something that a person must look at.
+const (
+	Info Level = iota
+	Warn
+	Error
+)
+
+func (Load) action()          {}
+func (ReadKey) action()       {}
+func (WriteNode) action()     {}
+func (CommitWrites) action()  {}
+func (WriteSpecs) action()    {}
+func (SendBeat) action()      {}
+func (AnswerBeat) action()    {}
+func (AnswerControl) action() {}
+func (Wake) action()          {}
+func (Probe) action()         {}
+func (AskConn) action()       {}
+func (Lead) action()          {}
+func (StandIn) action()       {}
+func (SetTrust) action()      {}
+func (Assign) action()        {}
+func (AnnounceMode) action()  {}
+func (AnnounceEvent) action() {}
+func (Admitted) action()      {}
+func (Refused) action()       {}
+func (HasLeft) action()       {}
+func (Note) action()          {}

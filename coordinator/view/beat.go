@@ -1,0 +1,149 @@
+package view
+
+import (
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// beats are the heartbeats that this node sends to the coordinator.
+type beats struct {
+	number   uint64
+	busy     bool
+	sent     time.Duration
+	answered time.Duration // when the last accepted one was sent; 0 if none on this connection
+	next     time.Duration
+	soon     bool // there is something to say
+	revision uint64
+	specs    uint64
+	taken    time.Duration // since when the name has been refused as taken; 0 if it isn't
+	refusals int           // how often since then
+	silent   int           // attempts without an answer since the last one
+	view     uint64        // the newest view when the one under way was sent
+	behind   int           // answers in a row by a coordinator that knew an older one
+}
+
+func (b *beats) reset() {
+	*b = beats{number: b.number}
+}
+
+// kept reports whether the coordinator keeps this node's lease.
+func (b *beats) kept(now, heartbeat time.Duration) bool {
+	return b.answered > 0 && now-b.answered < 2*heartbeat
+}
+
+// takeReport notes what the running side says, and sends it on if it matters.
+func (m *Machine) takeReport(r protocol.Report) {
+	news := r.Settled != m.report.Settled || !slices.Equal(r.Failed, m.report.Failed) || !slices.Equal(r.Waiting, m.report.Waiting)
+	m.report = r
+	if news {
+		m.beats.soon = true
+		m.leadReport()
+	}
+}
+
+// beatDue sends a heartbeat when it is time. The coordinator sends none: it lives by its key.
+func (m *Machine) beatDue() {
+	b := &m.beats
+	if b.busy || m.lead != nil || m.leaving || m.history.View() == nil {
+		return
+	}
+	if m.now.Mono < b.next && !(b.soon && m.Member()) {
+		return
+	}
+	b.busy, b.soon = true, false
+	b.sent, b.view = m.now.Mono, m.viewNumber()
+	b.number++
+	b.next = m.now.Mono + m.settings().Heartbeat.Std()
+	m.do(SendBeat{protocol.Beat{
+		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: protocol.Up,
+		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.report,
+		Confirms: m.coord.confirms(),
+	}})
+}
+
+// beatRetry is how soon a heartbeat that nobody received, or that must wait, is sent again.
+const beatRetry = 25 * time.Millisecond
+
+func (m *Machine) beatAnswered(e BeatAnswered) {
+	b := &m.beats
+	if !b.busy || e.Number != b.number {
+		return
+	}
+	b.busy = false
+	if e.Outcome != Done {
+		b.silent++
+		b.taken = 0 // the coordinator may have had no time to find out whether the name's holder lives
+		b.next = m.now.Mono + beatRetry
+		m.key.next = min(m.key.next, max(m.key.accepted, m.key.sent)+m.settings().Heartbeat.Std())
+		m.coordSilent(e.Outcome)
+		return
+	}
+	b.silent = 0
+	m.coordAnswered(e.Answer)
+	switch {
+	case !e.Answer.Accepted:
+		m.beatRefused(e.Answer)
+	case e.Answer.View < b.view:
+		m.beatBehind()
+	default:
+		m.beatAccepted(e.Answer)
+	}
+}
+
+// beatBehind takes an answer by a coordinator that knows less than this node did when it asked: for a
+// moment, because its commit was heard of here first; or because it was replaced, or the history was.
+// Such an answer grants nothing.
+func (m *Machine) beatBehind() {
+	m.beats.next = m.now.Mono + beatRetry
+	if m.beats.behind++; m.beats.behind > 1 {
+		m.reload(protocol.PlacementBucket)
+	}
+}
+
+func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
+	b := &m.beats
+	b.answered, b.taken, b.behind = b.sent, 0, 0
+	m.trust.renew(b.sent, m.settings().Lease.Std())
+	// What the answer before this one knew must have arrived by now.
+	if b.revision > m.history.Last() {
+		m.reload(protocol.PlacementBucket)
+	}
+	if b.specs > m.specs.Last() {
+		m.reload(protocol.ChildrenBucket)
+	}
+	b.revision, b.specs = a.Revision, a.Specs
+}
+
+func (m *Machine) beatRefused(a protocol.BeatAnswer) {
+	b := &m.beats
+	b.next = m.now.Mono + beatRetry
+	switch a.Refused {
+	case protocol.RefusedFenced:
+		m.reincarnate("the coordinator " + a.Coordinator.Node + " says so: " + a.Detail)
+	case protocol.RefusedTaken:
+		m.nameTaken(a)
+	case protocol.RefusedConfig:
+		m.do(Refused{protocol.Problem{Code: protocol.CodeConflict, Message: a.Detail}})
+	case protocol.RefusedWait, protocol.RefusedLeft:
+		b.taken = 0
+	}
+}
+
+// nameTaken gives up when the name's holder has lived on for longer than a dead one could have.
+func (m *Machine) nameTaken(a protocol.BeatAnswer) {
+	b := &m.beats
+	if b.taken == 0 {
+		b.taken, b.refusals = m.now.Mono, 0
+	}
+	most := 2 * m.settings().Lease.Std()
+	if b.refusals++; b.refusals < int(most/(4*beatRetry)) || m.now.Mono-b.taken < most {
+		return // this process may have been paused between two of them
+	}
+	m.do(Refused{protocol.Problem{
+		Code:    protocol.CodeConflict,
+		Message: "name: a living node of hub " + m.cfg.Hub + " is called " + m.self.Node + " (" + a.Detail + ")",
+		Try:     "another name, or stop that node first",
+	}})
+}

@@ -1,0 +1,124 @@
+package view
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// commitOp is a commit under way. There is one at a time, so that each is decided on what the one
+// before it left.
+type commitOp struct {
+	nonce  string
+	writes []Write
+	keys   set
+}
+
+// commit stores entries and the view that follows on the present one, all or nothing. The view is
+// changed by edit; its number, coordinator and reason are set here.
+func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.View)) {
+	v := m.nextView(reason)
+	if edit != nil {
+		edit(v)
+	}
+	v.Batch = len(entries) + 1
+	m.ops++
+	v.Nonce = m.self.ID + "." + itoa(m.ops)
+	writes := append(entries, Write{
+		Key: protocol.ViewKey, Value: encode(v), Last: m.history.Revision(protocol.ViewKey),
+	})
+	keys := make(set, len(writes))
+	for _, w := range writes {
+		keys[w.Key] = true
+	}
+	m.op = &commitOp{nonce: v.Nonce, writes: writes, keys: keys}
+	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
+}
+
+// nextView returns the view that would follow, with this node as the coordinator.
+func (m *Machine) nextView(reason string) *protocol.View {
+	v := &protocol.View{
+		V: 1, Number: m.history.Newest() + 1, Coordinator: m.self, Reason: reason, Time: m.wall(),
+	}
+	if old := m.history.View(); old != nil {
+		v.Members = append(v.Members, old.Members...)
+		v.Gone = append(v.Gone, old.Gone...)
+	}
+	return v
+}
+
+// committedOp takes the result of a commit. Whatever it is, what counts is what the stream holds.
+func (m *Machine) committedOp(e Committed) {
+	if m.op == nil || m.op.nonce != e.Nonce {
+		return // of a connection that is no more
+	}
+	op := m.op
+	m.op = nil
+	if e.Outcome != Done {
+		if e.Outcome == Conflict {
+			m.readMarkers(protocol.PlacementBucket, op.writes)
+		}
+		m.reload(protocol.PlacementBucket)
+		m.replan()
+		return
+	}
+	first := e.Revision - uint64(len(op.writes)) + 1
+	for i, w := range op.writes {
+		m.stored(Record{
+			Bucket: protocol.PlacementBucket, Key: w.Key, Value: w.Value, Deleted: w.Delete,
+			Revision: first + uint64(i),
+		})
+	}
+}
+
+// readMarkers reads the keys that were refused although nothing should stand there but a delete
+// marker: the stream forgets those after a while, without a word.
+func (m *Machine) readMarkers(b protocol.Bucket, writes []Write) {
+	for _, w := range writes {
+		spec, _ := m.specs.Get(w.Key)
+		gone := b == protocol.ChildrenBucket && spec == nil || b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil
+		if gone && w.Last != 0 && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey {
+			m.do(ReadKey{Bucket: b, Key: w.Key})
+		}
+	}
+}
+
+func (m *Machine) markerRead(e KeyRead) {
+	switch {
+	case e.Outcome != Done || e.Record.Revision != 0:
+	case e.Bucket == protocol.ChildrenBucket:
+		m.specs.forget(e.Key)
+	case e.Bucket == protocol.PlacementBucket:
+		m.history.forget(e.Key)
+	}
+}
+
+// admit adds an incarnation to a view.
+func admit(v *protocol.View, member protocol.Member) {
+	member.Since = v.Number
+	v.Members = append(v.Members, member)
+}
+
+// depart takes an incarnation out of a view, and notes when.
+func depart(v *protocol.View, in protocol.Incarnation, reason string, hung bool) {
+	members := make([]protocol.Member, 0, len(v.Members))
+	for _, x := range v.Members {
+		if x.Incarnation != in {
+			members = append(members, x)
+			continue
+		}
+		v.Gone = append(v.Gone, protocol.Departure{Incarnation: in, Since: x.Since, Until: v.Number, Reason: reason, Hung: hung})
+	}
+	v.Members = members
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("phub: encode a value of the protocol: " + err.Error()) // it holds nothing that JSON can't
+	}
+	return b
+}
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,0 +1,306 @@
+package view
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// pendingControl is a control request that waits for what it asked for to be done.
+type pendingControl struct {
+	id       uint64
+	verb     string
+	until    time.Duration
+	results  []protocol.ChildResult
+	waiting  []int // indexes of results that are not final
+	node     string
+	existing set // children that were there before
+}
+
+const (
+	defaultWait = 10 * time.Second
+	maxWait     = 5 * time.Minute
+)
+
+// control takes a control request. Whatever is in it came from anyone.
+func (m *Machine) control(e ControlReceived) {
+	if m.lead == nil {
+		return
+	}
+	value, problem := m.controlled(e)
+	if value != nil || problem != nil {
+		m.do(AnswerControl{ID: e.ID, Value: value, Problem: problem})
+	}
+}
+
+// controlled carries a request out. It returns nil twice if the answer comes later.
+func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
+	if !m.ready() || !m.authority() || m.lead.inherits {
+		return nil, &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "the coordinator can't act at this moment", Try: "again"}
+	}
+	switch e.Verb {
+	case protocol.VerbStart:
+		return decoded(e, m.startRequest)
+	case protocol.VerbStop:
+		return decoded(e, m.stopRequest)
+	case protocol.VerbMove:
+		return decoded(e, m.moveControl)
+	case protocol.VerbList:
+		return decoded(e, m.list)
+	case protocol.VerbInfo:
+		return decoded(e, m.info)
+	case protocol.VerbNodes:
+		return m.nodesInfo(), nil
+	case protocol.VerbStatus:
+		return m.status(), nil
+	}
+	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + quoted(e.Verb) + " is not known", Try: "start, stop, move, ls, info, nodes or status"}
+}
+
+func decoded[R any](e ControlReceived, handle func(id uint64, r R) (any, *protocol.Problem)) (any, *protocol.Problem) {
+	var r R
+	if len(e.Data) > 0 {
+		if err := json.Unmarshal(e.Data, &r); err != nil {
+			return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "request " + e.Verb + ": " + err.Error(), Try: "JSON as the wire contract describes it"}
+		}
+	}
+	return handle(e.ID, r)
+}
+
+func (m *Machine) pend(id uint64, verb string, wait protocol.Duration, results []protocol.ChildResult) *pendingControl {
+	w := wait.Std()
+	if w <= 0 {
+		w = defaultWait
+	}
+	c := &pendingControl{id: id, verb: verb, until: m.now.Mono + min(w, maxWait), results: results, existing: set{}}
+	for i := range results {
+		if results[i].Error == nil {
+			c.waiting = append(c.waiting, i)
+		}
+	}
+	m.lead.controls = append(m.lead.controls, c)
+	return c
+}
+
+func tooMany(n int, verb string) *protocol.Problem {
+	if n >= 1 && n <= protocol.MaxStart {
+		return nil
+	}
+	return &protocol.Problem{
+		Code: protocol.CodeBadRequest, Message: "children: found " + strconv.Itoa(n) + ", allowed are 1 to " + strconv.Itoa(protocol.MaxStart) + " in one request", Try: "several requests to " + verb,
+	}
+}
+
+func (m *Machine) startRequest(id uint64, r protocol.StartRequest) (any, *protocol.Problem) {
+	if p := tooMany(len(r.Children), "start"); p != nil {
+		return nil, p
+	}
+	results := make([]protocol.ChildResult, len(r.Children))
+	named := set{}
+	for i := range r.Children {
+		results[i] = m.startOne(&r.Children[i], named)
+	}
+	m.pend(id, protocol.VerbStart, r.Wait, results)
+	return nil, nil
+}
+
+func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
+	res := protocol.ChildResult{Child: s.Child}
+	if err := s.Validate(); err != nil {
+		res.Error = &protocol.Problem{Code: protocol.CodeBadRequest, Message: err.Error()}
+		return res
+	}
+	if named[s.Child] {
+		res.Error = &protocol.Problem{Code: protocol.CodeBadRequest, Message: "child " + s.Child + " is named twice in one request"}
+		return res
+	}
+	named[s.Child] = true
+	full := s.WithDefaults(m.settings().Redundancy)
+	old, _ := m.specs.Get(s.Child)
+	if w, busy := m.lead.desired.changing(s.Child); busy {
+		old = w.spec
+	}
+	switch {
+	case old == nil:
+		m.lead.desired.push(specWrite{s.Child, &full})
+	case old.Equal(&full):
+		res.Existed = true
+	default:
+		res.Error = &protocol.Problem{
+			Code: protocol.CodeConflict, Message: "child " + s.Child + " exists with another spec: " + old.Difference(&full), Try: "stop it first, or phub child info " + s.Child,
+		}
+	}
+	return res
+}
+
+func (m *Machine) stopRequest(id uint64, r protocol.StopRequest) (any, *protocol.Problem) {
+	if p := tooMany(len(r.Children), "stop"); p != nil {
+		return nil, p
+	}
+	results := make([]protocol.ChildResult, len(r.Children))
+	for i, child := range r.Children {
+		results[i].Child = child
+		old, _ := m.specs.Get(child)
+		if w, busy := m.lead.desired.changing(child); busy {
+			old = w.spec
+		}
+		if old == nil && m.history.Entry(child) == nil {
+			results[i].Error = noChild(child)
+			continue
+		}
+		if old != nil {
+			m.lead.desired.push(specWrite{child: child})
+		}
+	}
+	m.pend(id, protocol.VerbStop, r.Wait, results)
+	return nil, nil
+}
+
+func (m *Machine) moveControl(id uint64, r protocol.MoveRequest) (any, *protocol.Problem) {
+	if p := m.moveRequest(r); p != nil {
+		return nil, p
+	}
+	c := m.pend(id, protocol.VerbMove, r.Wait, []protocol.ChildResult{{Child: r.Child}})
+	c.node = r.Node
+	return nil, nil
+}
+
+// controlsDue answers the requests that are done, or that have waited for long enough.
+func (m *Machine) controlsDue() {
+	l := m.lead
+	rest := l.controls[:0]
+	for _, c := range l.controls {
+		still := c.waiting[:0]
+		late := m.now.Mono >= c.until
+		for _, i := range c.waiting {
+			if !m.resultDue(c, &c.results[i], late) {
+				still = append(still, i)
+			}
+		}
+		c.waiting = still
+		if len(c.waiting) > 0 {
+			rest = append(rest, c)
+			continue
+		}
+		m.answerPending(c)
+	}
+	clear(l.controls[len(rest):])
+	l.controls = rest
+}
+
+func (m *Machine) answerPending(c *pendingControl) {
+	var value any
+	switch c.verb {
+	case protocol.VerbStart:
+		value = protocol.StartResponse{Results: c.results}
+	case protocol.VerbStop:
+		value = protocol.StopResponse{Results: c.results}
+	default:
+		value = c.results[0]
+	}
+	m.do(AnswerControl{ID: c.id, Value: value, Problem: nil})
+}
+
+// resultDue completes a result if it is final.
+func (m *Machine) resultDue(c *pendingControl, r *protocol.ChildResult, late bool) bool {
+	switch c.verb {
+	case protocol.VerbStart:
+		return m.startDue(r, late)
+	case protocol.VerbStop:
+		return m.stopDue(r, late)
+	}
+	if m.moved(r.Child, c.node) {
+		r.Replicas = m.replicaStates(r.Child)
+		return true
+	}
+	if late || m.lead.placing.moves[r.Child] == "" && !m.settlesStill(r.Child) {
+		r.Replicas = m.replicaStates(r.Child)
+		r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " is not active on " + c.node + " yet", Try: "phub child info " + r.Child}
+		return true
+	}
+	return false
+}
+
+// settlesStill reports whether the child's entry is being committed or carried out.
+func (m *Machine) settlesStill(child string) bool {
+	return m.lead.placing.unsettled[child] || m.op != nil || m.lead.placing.dirty[child] || len(m.lead.placing.queue) > 0
+}
+
+func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
+	if _, busy := m.lead.desired.changing(r.Child); busy && !late {
+		return false
+	}
+	spec, rev := m.specs.Get(r.Child)
+	e := m.history.Entry(r.Child)
+	placed := e != nil && e.Spec == rev && spec != nil
+	if placed && !m.lead.placing.unsettled[r.Child] && !m.lead.placing.dirty[r.Child] && !m.planned(r.Child) {
+		r.Replicas = m.replicaStates(r.Child)
+		r.Error = m.startProblem(r)
+		return true
+	}
+	if spec == nil && !late {
+		_, busy := m.lead.desired.changing(r.Child)
+		late = !busy // stopped meanwhile
+	}
+	if !late {
+		return false
+	}
+	r.Replicas = m.replicaStates(r.Child)
+	r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " does not run with all its replicas yet", Try: "phub child info " + r.Child}
+	return true
+}
+
+// planned reports whether a change of the child is planned or under way.
+func (m *Machine) planned(child string) bool {
+	return m.lead.placing.queued[child] || m.op != nil && m.op.keys[child]
+}
+
+// startProblem says what is wrong with a child whose start is over.
+func (m *Machine) startProblem(r *protocol.ChildResult) *protocol.Problem {
+	running, why := 0, ""
+	for _, s := range r.Replicas {
+		if s.State == protocol.Running {
+			running++
+		} else if why == "" {
+			why = s.Node + ": " + s.Error
+		}
+	}
+	switch {
+	case running > 0:
+		return nil
+	case why == "":
+		why = "no node can hold it"
+	}
+	return &protocol.Problem{Code: protocol.CodeHandler, Message: "child " + r.Child + " does not run on any node (" + why + ")", Try: "phub child info " + r.Child}
+}
+
+func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {
+	spec, _ := m.specs.Get(r.Child)
+	if w, busy := m.lead.desired.changing(r.Child); busy {
+		spec = w.spec
+		if spec == nil && !late {
+			return false
+		}
+	}
+	e := m.history.Entry(r.Child)
+	switch {
+	case e == nil || spec != nil:
+		return true // gone, or started anew since
+	case len(e.Replicas) == 0 && len(m.unreleased(e)) == 0:
+		return true
+	case late:
+		r.Replicas = m.replicaStates(r.Child)
+		r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " is being stopped; some replicas have not ended yet", Try: "phub child info " + r.Child}
+		return true
+	}
+	return false
+}
+
+func quoted(s string) string {
+	if len(s) > 140 {
+		s = s[:140] + "…"
+	}
+	return strconv.Quote(s)
+}

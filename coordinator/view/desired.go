@@ -1,0 +1,222 @@
+package view
+
+import (
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// desired changes what is to run: the specs in the children bucket. One write is under way at a time.
+type desired struct {
+	queue  []specWrite
+	op     *specOp
+	ids    uint64
+	retry  time.Duration // not before this instant
+	wanted map[string]wanted
+	ahead  map[string]uint64 // children whose written record waits for one that was missed, and its revision
+}
+
+// wanted is what will stand under a child's name when the last of n writes is done.
+type wanted struct {
+	spec *protocol.Spec
+	n    int
+}
+
+func (d *desired) push(w specWrite) {
+	if d.wanted == nil {
+		d.wanted = map[string]wanted{}
+	}
+	d.wanted[w.child] = wanted{w.spec, d.wanted[w.child].n + 1}
+	d.queue = append(d.queue, w)
+}
+
+func (d *desired) finish(w specWrite) {
+	x := d.wanted[w.child]
+	if x.n--; x.n <= 0 {
+		delete(d.wanted, w.child)
+		return
+	}
+	d.wanted[w.child] = x
+}
+
+// specWrite is what is to stand under a child's name.
+type specWrite struct {
+	child string
+	spec  *protocol.Spec // nil: nothing
+}
+
+type specOp struct {
+	id     uint64
+	sent   []specWrite
+	writes []Write
+}
+
+// interrupt puts back what was under way when the connection ended.
+func (d *desired) interrupt() {
+	if d.op != nil {
+		d.queue = append(slices.Clone(d.op.sent), d.queue...)
+		d.op = nil
+	}
+}
+
+// changing returns what is to stand under a child's name once all that is under way is done, and
+// whether anything is.
+func (d *desired) changing(child string) (specWrite, bool) {
+	w, ok := d.wanted[child]
+	return specWrite{child, w.spec}, ok
+}
+
+// intends reports whether one of the writes that are due or under way leaves a child as it is now. What
+// was asked for last need not be what is written first.
+func (d *desired) intends(child string, now *protocol.Spec) bool {
+	w, ok := d.wanted[child]
+	if !ok {
+		return false
+	}
+	same := func(x specWrite) bool { return x.child == child && sameSpec(x.spec, now) }
+	return sameSpec(w.spec, now) || d.op != nil && slices.ContainsFunc(d.op.sent, same) || slices.ContainsFunc(d.queue, same)
+}
+
+func sameSpec(x, y *protocol.Spec) bool {
+	return x == nil && y == nil || x != nil && y != nil && x.Equal(y)
+}
+
+// desiredDue starts the next write of specs.
+func (m *Machine) desiredDue() {
+	d := &m.lead.desired
+	if d.op != nil || len(d.queue) == 0 || m.now.Mono < d.retry || !m.ready() || !m.authority() || m.lead.inherits {
+		return
+	}
+	n := min(len(d.queue), MaxCommit)
+	op := &specOp{}
+	seen := map[string]bool{}
+	rest := d.queue[n:]
+	var later []specWrite
+	for _, w := range d.queue[:n] {
+		switch {
+		case seen[w.child]:
+			later = append(later, w)
+		case m.stands(w):
+			d.finish(w)
+			m.lead.placing.touch(w.child)
+		default:
+			seen[w.child] = true
+			op.sent = append(op.sent, w)
+			op.writes = append(op.writes, m.writeOf(w))
+		}
+	}
+	d.queue = append(later, rest...)
+	if len(op.sent) == 0 {
+		return
+	}
+	d.ids++
+	op.id = d.ids
+	d.op = op
+	m.do(WriteSpecs{ID: op.id, Writes: op.writes})
+}
+
+// stands reports whether the bucket already holds what is to be written.
+func (m *Machine) stands(w specWrite) bool {
+	spec, _ := m.specs.Get(w.child)
+	return m.specs.bad[w.child] == "" && sameSpec(spec, w.spec)
+}
+
+func (m *Machine) writeOf(w specWrite) Write {
+	write := Write{Key: w.child, Last: m.specs.keys[w.child], Delete: w.spec == nil}
+	if w.spec != nil {
+		write.Value = encode(w.spec)
+	}
+	return write
+}
+
+const specRetry = 50 * time.Millisecond
+
+// specsWritten takes the result of a write of specs. One that was refused, or whose outcome is
+// unknown, is done again on top of what the bucket holds.
+func (m *Machine) specsWritten(e SpecsWritten) {
+	if m.lead == nil || m.lead.desired.op == nil || m.lead.desired.op.id != e.ID {
+		return
+	}
+	d := &m.lead.desired
+	if e.Outcome != Done {
+		if e.Outcome == Conflict {
+			m.readMarkers(protocol.ChildrenBucket, d.op.writes)
+		}
+		d.interrupt()
+		d.retry = m.now.Mono + specRetry
+		m.reload(protocol.ChildrenBucket)
+		return
+	}
+	first := e.Revision - uint64(len(d.op.writes)) + 1
+	for i, w := range d.op.writes {
+		m.stored(Record{
+			Bucket: protocol.ChildrenBucket, Key: w.Key, Value: w.Value, Deleted: w.Delete, Revision: first + uint64(i),
+		})
+	}
+	if m.lead == nil {
+		return
+	}
+	d.behind(m.specs, first)
+	for _, w := range d.op.sent {
+		d.finish(w)
+		m.lead.placing.touch(w.child)
+	}
+	d.op = nil
+}
+
+// behind notes what of the writes under way is stored and can't be followed yet.
+func (d *desired) behind(s *Specs, first uint64) {
+	for i, w := range d.op.writes {
+		if rev := first + uint64(i); s.keys[w.Key] < rev {
+			if d.ahead == nil {
+				d.ahead = map[string]uint64{}
+			}
+			d.ahead[w.Key] = rev
+		}
+	}
+}
+
+// wrote reports whether a record up to this revision was written by this coordinator, or before it was.
+func (d *desired) wrote(child string, revision uint64) bool {
+	own := d.ahead[child]
+	if revision >= own {
+		delete(d.ahead, child)
+	}
+	return revision <= own
+}
+
+// leadSpec follows a change of a spec. One that this coordinator did not make is undone: specs change
+// by control requests only.
+func (m *Machine) leadSpec(c SpecChange) {
+	if m.lead == nil {
+		return
+	}
+	m.lead.placing.touch(c.Child)
+	m.noteServed(c.Child)
+	if c.After == nil {
+		delete(m.lead.placing.failures, c.Child)
+		delete(m.lead.placing.moves, c.Child)
+	}
+	if m.lead.inherits || m.lead.desired.wrote(c.Child, c.Revision) || m.lead.desired.intends(c.Child, c.After) || sameSpec(c.Before, c.After) {
+		return
+	}
+	m.note(Warn, "the spec of child %s was changed in the bucket from outside: undone", c.Child)
+	m.bad(BadKey{protocol.ChildrenBucket, c.Child, "changed from outside: undone"})
+	undo, busy := m.lead.desired.changing(c.Child)
+	if !busy {
+		undo.spec = c.Before
+	}
+	m.lead.desired.push(undo)
+}
+
+// healSpecs rewrites what somebody overwrote with what means nothing.
+func (m *Machine) healSpecs() {
+	for _, b := range m.specs.Bad() {
+		spec, _ := m.specs.Get(b.Key)
+		if _, busy := m.lead.desired.changing(b.Key); spec == nil || busy {
+			continue
+		}
+		m.lead.desired.push(specWrite{b.Key, spec})
+	}
+}

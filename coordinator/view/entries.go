@@ -1,0 +1,129 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// commitPlans commits the entries that plans ask for. A plan that was made for another state is
+// dropped, and its child looked at again.
+func (m *Machine) commitPlans(plans []planned) {
+	number := m.history.Newest() + 1
+	var writes []Write
+	for _, q := range plans {
+		_, rev := m.specs.Get(q.Child)
+		if m.history.Entry(q.Child) != q.entry || rev != q.spec {
+			m.lead.placing.touch(q.Child)
+			continue
+		}
+		writes = append(writes, m.entryWrite(q, number))
+	}
+	if len(writes) > 0 {
+		m.commit("placement", writes, nil)
+	}
+}
+
+func (m *Machine) entryWrite(q planned, number uint64) Write {
+	w := Write{Key: q.Child, Last: m.history.Revision(q.Child)}
+	spec, _ := m.specs.Get(q.Child)
+	if spec == nil && q.entry != nil && len(q.entry.Replicas) == 0 && len(m.unreleased(q.entry)) == 0 {
+		w.Delete = true
+		return w
+	}
+	w.Value = encode(m.entry(q, spec, number))
+	return w
+}
+
+// entry makes the entry of a child from its plan. If another node's replica becomes active, the ones
+// that may be so now are named in After: they must let go first, or cease to be members.
+func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.Entry {
+	e := protocol.Entry{
+		V: 1, View: number, Epoch: number, Spec: q.spec, Moving: q.Moving, Reason: q.Reason,
+		Exclusive: spec == nil || spec.Redundancy.Exclusive(), Replicas: []protocol.Replica{},
+	}
+	for i, n := range q.Replicas {
+		mode := protocol.Passive
+		if i == 0 || !e.Exclusive {
+			mode = protocol.Active
+		}
+		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode})
+	}
+	e.Failed = m.failed(q.Child, q.Replicas)
+	if q.entry == nil {
+		e.Group = number
+		if m.history.Revision(q.Child) != 0 && e.Exclusive {
+			e.After = m.membersBut(first(q.Replicas)) // there was an entry that nobody knows any more
+		}
+		return e
+	}
+	m.follow(&e, q)
+	return e
+}
+
+// failed returns where a child's replica was given up, as long as it is not tried there again.
+func (m *Machine) failed(child string, replicas []string) []protocol.Failure {
+	var failed []protocol.Failure
+	for _, node := range m.avoided(child) {
+		if !slices.Contains(replicas, node) {
+			failed = append(failed, m.lead.placing.failures[child][node].Failure)
+		}
+	}
+	return failed
+}
+
+// follow sets what an entry takes over from the one before it.
+func (m *Machine) follow(e *protocol.Entry, q planned) {
+	roles := protocol.Derive(m.history.View(), &q.entry.Entry)
+	e.Group = protocol.GroupOf(m.history.View(), &q.entry.Entry)
+	if e.Pinned = q.entry.Pinned; q.pin != "" {
+		e.Pinned = q.pin
+	}
+	if e.Pinned != first(q.Replicas) {
+		e.Pinned = ""
+	}
+	active := protocol.ActiveOf(roles)
+	switch {
+	case active == nil:
+	case active.Node == first(q.Replicas) && q.entry.Spec == e.Spec && q.entry.Exclusive == e.Exclusive:
+		e.Epoch = active.Epoch
+	case !e.Exclusive && q.entry.Spec == e.Spec && len(e.Replicas) > 0:
+		e.Epoch = q.entry.Epoch
+	}
+	if !e.Exclusive {
+		return
+	}
+	after := m.liveAfter(q.entry)
+	for _, r := range roles {
+		if r.Mode == protocol.Active && !m.gaveUp(r.Node, q) || len(e.Replicas) == 0 {
+			after = append(after, r.Node)
+		}
+	}
+	slices.Sort(after)
+	after = slices.Compact(after)
+	e.After = slices.DeleteFunc(after, func(n string) bool { return n == first(q.Replicas) })
+}
+
+// gaveUp reports whether the node itself said that it runs the child no more, under the entry that a
+// plan was made for.
+func (m *Machine) gaveUp(node string, q planned) bool {
+	f := m.lead.placing.failures[q.Child][node]
+	return f != nil && f.View == q.entry.View
+}
+
+func (m *Machine) membersBut(node string) []string {
+	var nodes []string
+	for _, x := range m.history.View().Members {
+		if x.Node != node {
+			nodes = append(nodes, x.Node)
+		}
+	}
+	return nodes
+}
+
+func first(nodes []string) string {
+	if len(nodes) == 0 {
+		return ""
+	}
+	return nodes[0]
+}

@@ -1,0 +1,127 @@
+package view
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Now is the time of a step: on the node's monotonic clock, and on its wall clock, which only people
+// read.
+type Now struct {
+	Mono time.Duration
+	Wall time.Time
+}
+
+// Event is something that happened: Step takes one at a time.
+type Event interface {
+	String() string // for people who read tests
+	event()
+}
+
+// Outcome is how an operation ended.
+type Outcome int
+
+// The outcomes. OutcomeUnknown means that it may take effect still, or never.
+const (
+	Done Outcome = iota
+	Conflict
+	NobodyListens
+	OutcomeUnknown
+)
+
+type (
+	// Tick says that time passed. One is due every TickEvery.
+	Tick struct{}
+	// Connected says that this node has a new connection.
+	Connected struct{ Conn protocol.Conn }
+	// Disconnected says that it has none any more.
+	Disconnected struct{}
+	// Leave asks to leave the hub in order; the running side has stopped.
+	Leave struct{}
+	// LocalReport brings what the running side of this node has to say.
+	LocalReport struct{ Report protocol.Report }
+
+	// RecordStored is a live record of a bucket.
+	RecordStored struct{ Record Record }
+	// RecordsLoaded answers a Load.
+	RecordsLoaded struct {
+		Bucket  protocol.Bucket
+		Records []Record
+		Last    uint64
+		Outcome Outcome
+	}
+	// KeyRead answers a ReadKey. A record without a revision says that nothing is left of the key.
+	KeyRead struct {
+		Bucket  protocol.Bucket
+		Key     string
+		Record  Record
+		Outcome Outcome
+	}
+	// NodeWritten answers a WriteNode.
+	NodeWritten struct {
+		Write    WriteNode
+		Revision uint64
+		Outcome  Outcome
+	}
+	// Committed answers a CommitWrites.
+	Committed struct {
+		Nonce    string
+		Revision uint64
+		Outcome  Outcome
+	}
+	// SpecsWritten answers a WriteSpecs.
+	SpecsWritten struct {
+		ID       uint64
+		Revision uint64
+		Outcome  Outcome
+	}
+	// BeatAnswered answers a SendBeat.
+	BeatAnswered struct {
+		Number  uint64
+		Answer  protocol.BeatAnswer
+		Outcome Outcome
+	}
+	// BeatReceived is a heartbeat of another node; AnswerBeat answers it.
+	BeatReceived struct {
+		ID   uint64
+		Beat protocol.Beat
+	}
+	// ControlReceived is a control request; AnswerControl answers it.
+	ControlReceived struct {
+		ID   uint64
+		Verb string
+		Data []byte
+	}
+	// LeadFailed says that a Lead{On: true} was not carried out.
+	LeadFailed struct{}
+	// NobodyThere says that nobody listens for a node.
+	NobodyThere struct{ Node string }
+	// Woken says that the coordinator asks for a heartbeat now.
+	Woken struct{}
+	// ConnAnswered answers an AskConn.
+	ConnAnswered struct {
+		Node     string
+		Conn     protocol.Conn
+		Evidence Evidence
+	}
+)
+
+func (Tick) event()            {}
+func (Connected) event()       {}
+func (Disconnected) event()    {}
+func (Leave) event()           {}
+func (LocalReport) event()     {}
+func (RecordStored) event()    {}
+func (RecordsLoaded) event()   {}
+func (KeyRead) event()         {}
+func (NodeWritten) event()     {}
+func (Committed) event()       {}
+func (SpecsWritten) event()    {}
+func (BeatAnswered) event()    {}
+func (BeatReceived) event()    {}
+func (ControlReceived) event() {}
+func (LeadFailed) event()      {}
+func (NobodyThere) event()     {}
+func (Woken) event()           {}
+func (ConnAnswered) event()    {}

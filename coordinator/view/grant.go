@@ -1,0 +1,122 @@
+package view
+
+import "github.com/phub-io/phub/protocol"
+
+// answerBeat answers a heartbeat. Only a member that no fence stands in the way of is granted a
+// lease, and only while this node has authority.
+func (m *Machine) answerBeat(e BeatReceived) {
+	if m.lead == nil || m.conn == nil {
+		return // the sender asks again, whoever answers then
+	}
+	a := protocol.BeatAnswer{
+		V: 1, Coordinator: m.self, Conn: *m.conn, View: m.viewNumber(), Revision: m.history.Last(), Specs: m.specs.Last(),
+	}
+	a.Refused, a.Detail = m.refuse(e.Beat)
+	a.Accepted = a.Refused == ""
+	m.do(AnswerBeat{ID: e.ID, Answer: a})
+}
+
+// refuse takes a heartbeat, and returns why it is not granted; "" if it is.
+func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
+	if err := protocol.ValidateNode(b.Node); err != nil {
+		return protocol.RefusedConfig, err.Error()
+	}
+	if b.Node == m.self.Node {
+		return protocol.RefusedTaken, "incarnation " + m.self.ID + ", the coordinator"
+	}
+	p := m.lead.peers[b.Node]
+	if p == nil || p.in != b.Incarnation {
+		if !m.ready() {
+			return protocol.RefusedWait, "the coordinator reads what it missed"
+		}
+		return m.stranger(b, p)
+	}
+	if b.Number <= p.number {
+		return protocol.RefusedWait, "a later heartbeat has arrived already"
+	}
+	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
+	p.conn, p.report = b.Conn, b.Report
+	p.member.Labels, p.member.Capacity = b.Labels, b.Capacity
+	m.peerReported(p)
+	switch {
+	case p.fence == fenced:
+		return protocol.RefusedFenced, "it was silent for too long"
+	case p.fence == fencing:
+		return protocol.RefusedWait, "being fenced"
+	case !m.authority():
+		return protocol.RefusedWait, "the coordinator can't renew its own key at this moment"
+	case !m.history.View().Has(b.Incarnation):
+		m.watchRecord(b)
+		return protocol.RefusedWait, "being admitted"
+	}
+	p.seen, p.suspect = m.now.Mono, false
+	return "", ""
+}
+
+// stranger takes a heartbeat of an incarnation that is not known.
+func (m *Machine) stranger(b protocol.Beat, holder *peer) (protocol.Refusal, string) {
+	v := m.history.View()
+	for _, d := range v.Gone {
+		if d.Incarnation == b.Incarnation {
+			return protocol.RefusedFenced, "removed in view " + itoa(d.Until)
+		}
+	}
+	if k := m.nodes.Get(b.Node); k != nil && k.ID == b.ID && !k.Status.Alive() {
+		return protocol.RefusedFenced, "its record says " + string(k.Status)
+	}
+	if holder == nil {
+		m.lead.peers[b.Node] = m.joining(b)
+		m.watchRecord(b)
+		return protocol.RefusedWait, "being admitted"
+	}
+	holder.suspect = true
+	m.askPeer(holder)
+	if k := m.nodes.Get(b.Node); !v.Has(holder.in) && (holder.fence == fenced || k != nil && k.ID == b.ID) {
+		m.lead.peers[b.Node] = m.joining(b)
+		return protocol.RefusedWait, "being admitted"
+	}
+	if sign := max(holder.heard, m.lastSign(holder)); holder.fence != unfenced || m.now.Mono-sign >= m.settings().Lease.Std() {
+		return protocol.RefusedWait, "incarnation " + holder.in.ID + " of that name is being removed"
+	}
+	return protocol.RefusedTaken, "incarnation " + holder.in.ID
+}
+
+// joining starts to watch a node that asks to become a member.
+func (m *Machine) joining(b protocol.Beat) *peer {
+	p := m.newPeer(b.Incarnation, protocol.Member{Incarnation: b.Incarnation, Labels: b.Labels, Capacity: b.Capacity})
+	p.conn, p.number = b.Conn, b.Number
+	return p
+}
+
+// watchRecord looks whether the newcomer's name is held by a record of an incarnation that is no
+// member: one that died before it was admitted. It is watched in the newcomer's place until it is
+// fenced.
+func (m *Machine) watchRecord(b protocol.Beat) {
+	k := m.nodes.Get(b.Node)
+	if k == nil || k.ID == b.ID || !k.Status.Alive() {
+		return
+	}
+	p := m.newPeer(k.Incarnation, protocol.Member{Incarnation: k.Incarnation})
+	p.seen, p.suspect = k.Seen, true
+	m.lead.peers[b.Node] = p
+}
+
+// leadReport takes what the running side of the coordinator's own node says.
+func (m *Machine) leadReport() {
+	if m.lead != nil {
+		m.reported(m.self.Node, m.report)
+	}
+}
+
+func (m *Machine) peerReported(p *peer) { m.reported(p.in.Node, p.report) }
+
+// reportOf returns what a member said last, and whether it said anything.
+func (m *Machine) reportOf(node string) (protocol.Report, bool) {
+	if node == m.self.Node {
+		return m.report, true
+	}
+	if p := m.lead.peers[node]; p != nil {
+		return p.report, true
+	}
+	return protocol.Report{}, false
+}

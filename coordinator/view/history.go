@@ -1,0 +1,256 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Placed is a committed entry.
+type Placed struct {
+	protocol.Entry
+	Child    string
+	Revision uint64 // of the record that holds it
+}
+
+// History follows the placement bucket: it holds records back until the view that commits them
+// arrives, and drops what no view commits. It is the same on every node.
+//
+// A commit is one atomic batch, so its records stand in the stream without a gap, the view last. A
+// record that is not among those was written by somebody else: it is reported and never obeyed.
+type History struct {
+	feed
+	view     *protocol.View
+	entries  map[string]*Placed
+	config   *protocol.Config  // nil: none was committed yet
+	keys     map[string]uint64 // the last revision of each key, whoever wrote it
+	bad      map[string]string // keys whose last record is not to be obeyed, and why
+	pending  []pending         // since the last view
+	newest   uint64            // the largest view number that any entry mentions
+	restored bool              // records are being read back, not followed live
+}
+
+// pending is a record that waits for the view that commits it. One that was read back vouches for
+// itself, also if the view arrives live: those between may be gone.
+type pending struct {
+	Record
+	restored bool
+}
+
+// Commit is one committed view, as a follower applies it.
+type Commit struct {
+	Before, After *protocol.View
+	Changed       []Change
+}
+
+// Change is what a commit did to one child's entry. Both are never changed once published; nil means
+// that there is none.
+type Change struct {
+	Child         string
+	Before, After *Placed
+}
+
+// NewHistory returns a history that knows nothing yet.
+func NewHistory() *History {
+	return &History{
+		entries: map[string]*Placed{}, keys: map[string]uint64{}, bad: map[string]string{},
+	}
+}
+
+// View returns the last committed view; nil before the first.
+func (h *History) View() *protocol.View { return h.view }
+
+// Entry returns a child's entry, or nil.
+func (h *History) Entry(child string) *Placed { return h.entries[child] }
+
+// Config returns the hub's configuration, or nil while no view has committed one.
+func (h *History) Config() *protocol.Config { return h.config }
+
+// forget notes that nothing is left of a key.
+func (h *History) forget(key string) {
+	if h.entries[key] == nil {
+		delete(h.keys, key)
+	}
+}
+
+// Revision returns the last revision of a key, whoever wrote it; 0 if there is none.
+func (h *History) Revision(key string) uint64 { return h.keys[key] }
+
+// Newest returns a number that no view, entry or epoch seen so far exceeds.
+func (h *History) Newest() uint64 {
+	if h.view != nil {
+		return max(h.newest, h.view.Number)
+	}
+	return h.newest
+}
+
+// Stored takes a record from the live feed.
+func (h *History) Stored(r Record) []Commit { return h.apply(h.live(r)) }
+
+// Loaded takes what was read back after Last(): records, and the stream's last revision then.
+func (h *History) Loaded(records []Record, last uint64) []Commit {
+	h.vouch()
+	h.restored = true
+	commits := h.apply(records)
+	h.restored = false
+	return append(commits, h.apply(h.caughtUp(last))...)
+}
+
+// vouch takes what waits for its view as committed: that view was missed, and may be gone.
+func (h *History) vouch() {
+	for i := range h.pending {
+		h.pending[i].restored = true
+	}
+}
+
+func (h *History) apply(records []Record) []Commit {
+	var commits []Commit
+	for _, r := range records {
+		if r.Revision <= h.keys[r.Key] {
+			continue
+		}
+		h.keys[r.Key] = r.Revision
+		h.pending = append(h.pending, pending{r, h.restored})
+		if r.Key != protocol.ViewKey {
+			continue
+		}
+		if c, ok := h.commit(r); ok {
+			commits = append(commits, c)
+		}
+	}
+	return commits
+}
+
+// commit applies the pending records if the last of them, a view, is one.
+func (h *History) commit(r Record) (Commit, bool) {
+	v, err := decodeView(r)
+	if err == nil && h.view != nil && v.Number <= h.view.Number {
+		err = fmt.Errorf("view %d is not newer than view %d", v.Number, h.view.Number)
+	}
+	if err != nil {
+		h.bad[r.Key] = err.Error()
+		h.pending = h.pending[:len(h.pending)-1]
+		return Commit{}, false
+	}
+	c := Commit{Before: h.view, After: v}
+	h.view = v
+	delete(h.bad, r.Key)
+	for _, p := range h.pending[:len(h.pending)-1] {
+		// Read back, the views between are gone, and a record of theirs vouches for itself.
+		mine := p.Revision+uint64(v.Batch) > r.Revision
+		if ch, ok := h.take(p, v, mine); ok {
+			c.Changed = append(c.Changed, ch)
+		}
+	}
+	h.pending = h.pending[:0]
+	return c, true
+}
+
+func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
+	if h.stray(r.Record) && !mine {
+		delete(h.bad, r.Key)
+		return Change{}, false
+	}
+	if !mine && !r.restored {
+		h.bad[r.Key] = "not written by the coordinator"
+		return Change{}, false
+	}
+	if r.Key == protocol.ConfigKey {
+		h.takeConfig(r.Record)
+		return Change{}, false
+	}
+	ch := Change{Child: r.Key, Before: h.entries[r.Key]}
+	if !r.Deleted {
+		e, err := decodeEntry(r.Record, v, mine)
+		if err == nil && ch.Before != nil && e.View <= ch.Before.View {
+			err = fmt.Errorf("entry of view %d after the one of view %d", e.View, ch.Before.View)
+		}
+		if err != nil {
+			h.bad[r.Key] = err.Error()
+			return ch, false
+		}
+		ch.After = &Placed{Entry: e, Child: r.Key, Revision: r.Revision}
+		h.newest = max(h.newest, e.View, e.Epoch)
+	}
+	delete(h.bad, r.Key)
+	if ch.After == nil {
+		delete(h.entries, r.Key)
+	} else {
+		h.entries[r.Key] = ch.After
+	}
+	return ch, ch.Before != nil || ch.After != nil
+}
+
+func (h *History) takeConfig(r Record) {
+	c, err := protocol.DecodeConfig(r.Value)
+	if err != nil || r.Deleted {
+		h.bad[r.Key] = fmt.Sprintf("not a configuration: %v", err)
+		return
+	}
+	h.config = &c
+	delete(h.bad, r.Key)
+}
+
+// Bad returns the keys whose last record is not obeyed, sorted, and why.
+func (h *History) Bad() []BadKey {
+	bad := badKeys(protocol.PlacementBucket, h.bad)
+	seen := set{}
+	for _, p := range h.pending {
+		if h.bad[p.Key] == "" && !seen[p.Key] && !h.stray(p.Record) {
+			seen[p.Key] = true
+			bad = append(bad, BadKey{protocol.PlacementBucket, p.Key, "no view commits it"})
+		}
+	}
+	return bad
+}
+
+// stray reports whether a record deletes what phub never had: it means nothing, and the stream forgets
+// it after a while.
+func (h *History) stray(r Record) bool {
+	return r.Deleted && r.Key != protocol.ConfigKey && h.entries[r.Key] == nil
+}
+
+// BadKey is a key of a bucket that holds something that is not to be obeyed.
+type BadKey struct {
+	Bucket protocol.Bucket
+	Key    string
+	Why    string
+}
+
+// String returns the bucket, the key and the reason.
+func (b BadKey) String() string { return fmt.Sprintf("%s/%s: %s", b.Bucket, b.Key, b.Why) }
+
+func badKeys(b protocol.Bucket, m map[string]string) []BadKey {
+	keys := make([]BadKey, 0, len(m))
+	for k, why := range m {
+		keys = append(keys, BadKey{b, k, why})
+	}
+	slices.SortFunc(keys, func(x, y BadKey) int { return compare(x.Key, y.Key) })
+	return keys
+}
+
+func decodeView(r Record) (*protocol.View, error) {
+	if r.Deleted {
+		return nil, fmt.Errorf("deleted")
+	}
+	v, err := protocol.DecodeView(r.Value)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+func decodeEntry(r Record, v *protocol.View, mine bool) (protocol.Entry, error) {
+	if err := protocol.ValidateChild(r.Key); err != nil {
+		return protocol.Entry{}, err
+	}
+	e, err := protocol.DecodeEntry(r.Value)
+	switch {
+	case err != nil:
+		return e, err
+	case e.View > v.Number || mine && e.View != v.Number:
+		return e, fmt.Errorf("entry of view %d in view %d", e.View, v.Number)
+	}
+	return e, nil
+}

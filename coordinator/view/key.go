@@ -1,0 +1,215 @@
+package view
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// ownKey is this node's record in the nodes bucket: its shared heartbeat, and a keeper of its lease.
+type ownKey struct {
+	claimed  bool          // the last accepted write is of this incarnation
+	busy     bool          // a write is under way
+	reading  bool          // the key is being read, because a write's outcome is unknown or a conflict
+	sent     time.Duration // when the write under way was sent
+	accepted time.Duration // when the last accepted write was sent
+	next     time.Duration // when the next is due
+	beat     uint64
+	urgent   bool          // write as soon as possible
+	free     time.Duration // when another incarnation's record may be fenced again
+	fresh    bool          // the last accepted write names the present connection
+}
+
+// keyPace is the interval of the shared heartbeat while something else keeps the lease.
+const keyPace = 5 * time.Second
+
+func (k *ownKey) disconnected() {
+	k.busy, k.reading, k.urgent, k.fresh = false, false, true, false
+}
+
+// keyDue writes the own record when it is time, if nothing stands in the way of it.
+func (m *Machine) keyDue() {
+	k := &m.key
+	if k.busy || k.reading || m.left || m.now.Mono < k.next && !k.urgent && !m.leaving {
+		return
+	}
+	known := m.nodes.Get(m.self.Node)
+	own := k.claimed || known != nil && known.ID == m.self.ID
+	switch {
+	case m.leaving && !own:
+		m.hasLeft()
+	case !own && known != nil && known.Status.Alive():
+		m.freeName(known)
+	default:
+		m.writeKey()
+	}
+}
+
+// freeName fences the record of another incarnation of this node's name: one that ended without a
+// word. While there is a coordinator that is its work; when all nodes ended together nobody is left to do
+// it but those that come back. A living node without a coordinator renews its record with each
+// heartbeat.
+func (m *Machine) freeName(known *Known) {
+	c := m.settings()
+	if m.now.Mono >= m.key.next { // the record of its fence may have been missed
+		m.key.next = m.now.Mono + c.Heartbeat.Std()
+		m.readOwnKey()
+	}
+	silent := m.now.Mono - known.Renewed
+	if m.history.View() != nil && (known.ID == m.coord.of.ID || m.beats.silent < 3 || !m.coordFenced() && m.coordQuiet() <= c.Authority.Std()*2/3) ||
+		silent <= 2*c.Lease.Std() || m.now.Mono < m.key.free {
+		return
+	}
+	m.key.free = m.now.Mono + c.Heartbeat.Std()
+	reason := "silent for " + silent.Round(time.Millisecond).String() + ", and no coordinator"
+	m.note(Warn, "fencing incarnation %s, which had this node's name: %s", known.ID, reason)
+	m.do(WriteNode{Record: m.fenceOf(known.Incarnation, known.NodeRecord, reason), Last: known.Revision})
+}
+
+func (m *Machine) writeKey() {
+	k := &m.key
+	k.busy, k.urgent = true, false
+	k.sent = m.now.Mono
+	k.beat++
+	k.next = m.now.Mono + m.keyInterval()
+	m.do(WriteNode{Record: m.ownRecord(), Last: m.nodes.Revision(m.self.Node)})
+}
+
+// keyInterval is a heartbeat while the lease lives by this key, and longer while the coordinator
+// keeps it.
+func (m *Machine) keyInterval() time.Duration {
+	c := m.settings()
+	switch {
+	case m.lead != nil:
+		return min(c.Authority.Std()/5, keyPace)
+	case m.Member() && m.beats.kept(m.now.Mono, c.Heartbeat.Std()):
+		return max(keyPace, c.Heartbeat.Std())
+	}
+	return c.Heartbeat.Std()
+}
+
+func (m *Machine) ownRecord() protocol.NodeRecord {
+	c := m.settings()
+	rec := protocol.NodeRecord{
+		V: 1, Incarnation: m.self, Status: protocol.Up, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity,
+		Children: m.report.Children, Active: min(m.report.Active, m.report.Children), Version: m.cfg.Version, Started: m.started,
+		Lease: c.Lease, Beat: m.key.beat, Conn: *m.conn,
+	}
+	switch {
+	case m.lead != nil:
+		rec.Lease = c.Authority
+	case !m.Member():
+		rec.Lease = 0 // it trusts nothing yet
+	}
+	if m.leaving {
+		rec.Status, rec.Reason = protocol.Left, "left in order"
+	}
+	return rec
+}
+
+// nodeWritten takes the result of a write: of the own record, or of a fence.
+func (m *Machine) nodeWritten(e NodeWritten) {
+	if e.Write.Record.Incarnation != m.self || e.Write.Record.Status == protocol.Lost {
+		m.fenceWritten(e)
+		return
+	}
+	k := &m.key
+	if !k.busy || e.Write.Record.Beat != k.beat {
+		return // of a connection that is no more
+	}
+	k.busy = false
+	if e.Outcome != Done {
+		m.readOwnKey()
+		return
+	}
+	k.claimed, k.fresh, k.accepted = true, true, k.sent
+	m.nodeStored(recordOf(e.Write.Record, e.Revision))
+	if e.Write.Record.Status == protocol.Left {
+		m.hasLeft()
+		return
+	}
+	m.trust.renew(k.sent, m.term())
+}
+
+// term is for how long others wait for this node.
+func (m *Machine) term() time.Duration {
+	c := m.settings()
+	if m.lead != nil {
+		return c.Authority.Std()
+	}
+	return c.Lease.Std()
+}
+
+func (m *Machine) hasLeft() {
+	m.left = true
+	m.trust.drop(string(protocol.Left))
+	m.do(HasLeft{})
+}
+
+func (m *Machine) readOwnKey() {
+	if !m.key.reading {
+		m.key.reading = true
+		m.do(ReadKey{Bucket: protocol.NodesBucket, Key: m.self.Node})
+	}
+}
+
+// keyRead takes what the stream's leader has under a key.
+func (m *Machine) keyRead(e KeyRead) {
+	if e.Bucket != protocol.NodesBucket {
+		m.markerRead(e)
+		return
+	}
+	if e.Outcome == Done {
+		m.nodeRead(e)
+	}
+	if e.Key == m.self.Node && m.key.reading {
+		m.key.reading = false
+		m.key.urgent = e.Outcome == Done
+		m.key.next = m.now.Mono + m.settings().Heartbeat.Std()/4
+	}
+	m.fenceRead(e)
+}
+
+// nodeRead takes a record read from the leader, also one that says that nothing is left of the key.
+func (m *Machine) nodeRead(e KeyRead) {
+	if e.Record.Revision == 0 {
+		m.nodes.forget(e.Key)
+		m.keySeen(e.Key)
+		return
+	}
+	m.nodeStored(e.Record)
+}
+
+// keySeen looks whether the own key still says that this incarnation lives.
+func (m *Machine) keySeen(node string) {
+	if node != m.self.Node || m.left {
+		return
+	}
+	known := m.nodes.Get(node)
+	own := known != nil && known.ID == m.self.ID // also if the answer to the write got lost
+	switch {
+	case !m.key.claimed && !own:
+	case m.nodes.bad[node] != "" || known == nil:
+		m.key.urgent = true // somebody overwrote it with what means nothing
+	case known.ID != m.self.ID:
+		m.reincarnate("its name was taken by another incarnation")
+	case !known.Status.Alive() && !m.leaving:
+		m.reincarnate("fenced by " + known.By)
+	}
+}
+
+// forget notes that nothing is left of a key.
+func (n *Nodes) forget(node string) {
+	delete(n.nodes, node)
+	delete(n.bad, node)
+	n.keys[node] = 0
+}
+
+func recordOf(rec protocol.NodeRecord, revision uint64) Record {
+	value, err := json.Marshal(rec)
+	if err != nil {
+		panic("phub: encode a node's record: " + err.Error()) // it holds nothing that JSON can't
+	}
+	return Record{Bucket: protocol.NodesBucket, Key: rec.Node, Value: value, Revision: revision}
+}

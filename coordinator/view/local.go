@@ -1,0 +1,133 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// local is what this node's running side was told.
+type local struct {
+	told     map[string]protocol.Assignment // what it holds
+	awaiting map[string]uint64              // children whose spec has not arrived, with their entry's view
+	view     uint64
+}
+
+func (l *local) reset() {
+	l.told, l.awaiting, l.view = map[string]protocol.Assignment{}, map[string]uint64{}, 0
+}
+
+// localCommit works out what a commit means for this node's replicas.
+func (m *Machine) localCommit(c Commit) {
+	was, is := c.Before.Has(m.self), c.After.Has(m.self)
+	switch {
+	case was && !is:
+		m.reincarnate("view " + itoa(c.After.Number) + " is without it (" + c.After.Reason + ")")
+		return
+	case !is:
+		return
+	case !was:
+		m.local.reset()
+		m.do(Admitted{View: c.After.Number})
+		m.assign(m.history.children(), true)
+		return
+	}
+	children := make([]string, 0, len(c.Changed))
+	for _, ch := range c.Changed {
+		children = append(children, ch.Child)
+	}
+	if !sameMembers(c.Before, c.After) {
+		for child := range m.local.told {
+			children = append(children, child)
+		}
+		slices.Sort(children)
+		children = slices.Compact(children)
+	}
+	m.assign(children, false)
+}
+
+// localSpec looks again at a child whose spec had not arrived.
+func (m *Machine) localSpec(c SpecChange) {
+	if _, ok := m.local.awaiting[c.Child]; ok && m.Member() {
+		m.assign([]string{c.Child}, false)
+	}
+}
+
+// assign tells the running side what changed for it among children.
+func (m *Machine) assign(children []string, reset bool) {
+	var changes []protocol.Assignment
+	for _, child := range children {
+		a, ok := m.assignment(child)
+		before, had := m.local.told[child]
+		if !ok || !had && !a.Assigned || had && sameAssignment(before, a) {
+			continue
+		}
+		if a.Assigned {
+			m.local.told[child] = a
+		} else {
+			delete(m.local.told, child)
+		}
+		changes = append(changes, a)
+	}
+	view := m.viewNumber()
+	for _, v := range m.local.awaiting {
+		view = min(view, v-1) // what this node doesn't know yet it has not settled
+	}
+	if len(changes) > 0 || view != m.local.view || reset {
+		m.local.view = view
+		m.do(Assign{View: view, Changes: changes, Reset: reset})
+	}
+}
+
+// assignment derives what this node is to the child. It returns false while the spec that the entry
+// means has not arrived.
+func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
+	delete(m.local.awaiting, child)
+	e := m.history.Entry(child)
+	if e == nil {
+		return protocol.Assignment{Child: child, View: m.viewNumber()}, true
+	}
+	a := protocol.Assignment{Child: child, View: e.View}
+	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
+		if r.Node == m.self.Node {
+			a.Assigned, a.Mode, a.Epoch, a.After, a.Group = true, r.Mode, r.Epoch, r.After, r.Group
+		}
+	}
+	if !a.Assigned {
+		return a, true
+	}
+	spec, revision := m.specs.Get(child)
+	if revision != e.Spec || spec == nil {
+		m.local.awaiting[child] = e.View
+		return a, false
+	}
+	a.Spec, a.SpecRev, a.Reason = spec, e.Spec, m.reasonOf(e, a.Epoch)
+	return a, true
+}
+
+// reasonOf says why a replica is what it is: the entry's reason, or the departure that changed it.
+func (m *Machine) reasonOf(e *Placed, epoch uint64) string {
+	if epoch > e.View {
+		for _, d := range m.history.View().Gone {
+			if d.Until == epoch {
+				return d.Reason
+			}
+		}
+	}
+	return e.Reason
+}
+
+// sameAssignment reports whether a running side that knows x learns nothing from y.
+func sameAssignment(x, y protocol.Assignment) bool {
+	return x.Assigned == y.Assigned && x.View == y.View && x.SpecRev == y.SpecRev && x.Mode == y.Mode &&
+		x.Epoch == y.Epoch && x.Group == y.Group && slices.Equal(x.After, y.After)
+}
+
+func sameMembers(a, b *protocol.View) bool {
+	return a != nil && slices.EqualFunc(a.Members, b.Members, func(x, y protocol.Member) bool {
+		return x.Incarnation == y.Incarnation && x.Since == y.Since
+	})
+}
+
+// children returns the names of all that have an entry, sorted.
+func (h *History) children() []string { return sortedKeys(h.entries) }

@@ -1,0 +1,170 @@
+package view
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+func record(rev uint64) Record { return Record{Key: "k", Revision: rev} }
+
+func revisions(records []Record) []uint64 {
+	var revs []uint64
+	for _, r := range records {
+		revs = append(revs, r.Revision)
+	}
+	return revs
+}
+
+func TestFeed_KeepsWhatCameTooEarly(t *testing.T) {
+	t.Parallel()
+	var f feed
+	if got := f.live(record(3)); got != nil || f.Synced() {
+		t.Errorf("before the first read: found %v, synced %t", got, f.Synced())
+	}
+	if got := revisions(f.caughtUp(2)); !slices.Equal(got, []uint64{3}) || !f.Synced() || f.Last() != 3 {
+		t.Errorf("after the read: found %v, synced %t, last %d", got, f.Synced(), f.Last())
+	}
+	if got := f.live(record(3)); got != nil {
+		t.Errorf("the same again: found %v", got)
+	}
+	for _, rev := range []uint64{5, 6, 8} {
+		if got := f.live(record(rev)); got != nil || f.Synced() {
+			t.Errorf("%d after a hole: found %v, synced %t", rev, got, f.Synced())
+		}
+	}
+	if got := revisions(f.caughtUp(5)); !slices.Equal(got, []uint64{6}) || f.Synced() {
+		t.Errorf("read up to the first hole: found %v, synced %t", got, f.Synced())
+	}
+	if got := revisions(f.caughtUp(7)); !slices.Equal(got, []uint64{8}) || !f.Synced() {
+		t.Errorf("read up to the second: found %v, synced %t", got, f.Synced())
+	}
+	f.lost()
+	if f.Synced() || f.Last() != 8 {
+		t.Errorf("after a break: synced %t, last %d", f.Synced(), f.Last())
+	}
+}
+
+func TestFeed_BoundsWhatItKeeps(t *testing.T) {
+	t.Parallel()
+	var f feed
+	f.caughtUp(0)
+	for rev := range uint64(maxAhead + 100) {
+		f.live(record(rev + 2))
+	}
+	if len(f.ahead) != maxAhead {
+		t.Errorf("keeps %d", len(f.ahead))
+	}
+	if got := f.caughtUp(1); len(got) != maxAhead || !f.Synced() {
+		t.Errorf("found %d after the read, synced %t", len(got), f.Synced())
+	}
+}
+
+// TestTrust_EndsBeforeTheWaitForIt draws a renewal as it is sent, stored and seen, on two clocks whose
+// rates differ by up to 10 %: whoever waits for the term from when it saw the renewal must not be done
+// before who sent it has ceased to trust it.
+func TestTrust_EndsBeforeTheWaitForIt(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		term := time.Duration(30+rng.Int64N(3_600_000)) * time.Millisecond
+		sent := time.Duration(rng.Int64N(int64(1000 * time.Hour)))
+		var tr trust
+		tr.renew(sent, term)
+		slow := 1 + rng.Float64()/10 // the waiter's clock runs faster than the holder's by that
+		travel := time.Duration(rng.Int64N(int64(time.Second)))
+		holder := tr.until - sent // by the holder's clock, after it was sent
+		waiter := time.Duration(float64(travel) + float64(term)/slow)
+		if holder >= waiter {
+			t.Fatalf("term %v, rates 1:%.4f: trusted for %v, waited for %v", term, slow, holder, waiter)
+		}
+	}
+}
+
+func TestTrust_NeverGoesBack(t *testing.T) {
+	t.Parallel()
+	var tr trust
+	tr.renew(10*time.Second, 2*time.Second)
+	until := tr.until
+	tr.renew(9*time.Second, 2*time.Second)
+	if tr.until != until {
+		t.Errorf("an older renewal changed %v into %v", until, tr.until)
+	}
+	tr.drop("gone")
+	if tr.until != 0 || tr.reason != "gone" {
+		t.Errorf("dropped: %v, %q", tr.until, tr.reason)
+	}
+}
+
+func spec(child, kind string) *protocol.Spec {
+	s := protocol.Spec{Child: child, Kind: kind}.WithDefaults(protocol.Redundancy{})
+	return &s
+}
+
+func TestDesired_KnowsItsOwnWrites(t *testing.T) {
+	t.Parallel()
+	var d desired
+	if d.intends("a", nil) {
+		t.Error("intends something with nothing to do")
+	}
+	d.push(specWrite{child: "a"})
+	d.push(specWrite{"a", spec("a", "second")})
+	d.push(specWrite{"b", spec("b", "first")})
+	for _, c := range []struct {
+		child string
+		spec  *protocol.Spec
+		want  bool
+	}{
+		{"a", nil, true},
+		{"a", spec("a", "second"), true},
+		{"a", spec("a", "first"), false},
+		{"b", spec("b", "first"), true},
+		{"b", nil, false},
+		{"c", nil, false},
+	} {
+		if got := d.intends(c.child, c.spec); got != c.want {
+			t.Errorf("intends %s %v: found %t", c.child, c.spec, got)
+		}
+	}
+	if w, busy := d.changing("a"); !busy || w.spec == nil || w.spec.Kind != "second" {
+		t.Errorf("changing a: %v %t", w, busy)
+	}
+	d.finish(specWrite{child: "a"})
+	if _, busy := d.changing("a"); !busy {
+		t.Error("a is done after one of two writes")
+	}
+	d.finish(specWrite{child: "a"})
+	if _, busy := d.changing("a"); busy {
+		t.Error("a is not done after both")
+	}
+}
+
+func TestDesired_PutsBackWhatWasInterrupted(t *testing.T) {
+	t.Parallel()
+	d := desired{op: &specOp{sent: []specWrite{{child: "a"}, {child: "b"}}}, queue: []specWrite{{child: "c"}}}
+	d.interrupt()
+	d.interrupt()
+	var got []string
+	for _, w := range d.queue {
+		got = append(got, w.child)
+	}
+	if !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("found %v", got)
+	}
+}
+
+func TestPend_BoundsTheWait(t *testing.T) {
+	t.Parallel()
+	m := New(Config{Hub: "h", Node: "n", NewID: func() string { return "id" }})
+	m.lead = newLead()
+	m.now.Mono = time.Hour
+	for wait, want := range map[time.Duration]time.Duration{0: defaultWait, -1: defaultWait, time.Second: time.Second, time.Hour: maxWait} {
+		c := m.pend(1, protocol.VerbStop, protocol.Duration(wait), []protocol.ChildResult{{}, {Error: &protocol.Problem{}}})
+		if c.until != time.Hour+want || !slices.Equal(c.waiting, []int{0}) {
+			t.Errorf("wait %v: until %v, waiting %v", wait, c.until-time.Hour, c.waiting)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package view
+
+import (
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/placement"
+	"github.com/phub-io/phub/protocol"
+)
+
+// placing is the coordinator's work on placement.
+type placing struct {
+	dirty     map[string]bool   // children to look at
+	all       bool              // look at all of them
+	after     time.Duration     // but not before this instant: promotions go first
+	unsettled map[string]bool   // children whose entry is not carried out by all its nodes
+	queue     []planned         // what was planned and is not committed yet
+	queued    set               // the children in queue
+	failures  map[string]fails  // replicas that were given up
+	thaw      time.Duration     // when the next of them may be tried again; 0: none
+	waiting   map[string]set    // by node: what it says it waits for
+	balance   time.Duration     // the next step of balance not before this instant
+	balanced  bool              // nothing is left to balance
+	moves     map[string]string // children that somebody asked to move, and where to
+}
+
+type (
+	set   map[string]bool
+	fails map[string]*failure // by node
+)
+
+// failure is a replica that was given up on a node.
+type failure struct {
+	protocol.Failure
+	until time.Duration // not tried there again before
+	times int
+}
+
+// planned is a plan with the state that it was made for.
+type planned struct {
+	placement.Plan
+	entry *Placed
+	spec  uint64
+	pin   string // the node that somebody asked for
+}
+
+const (
+	// repairHold is for how long new replicas wait after a loss, for the promotions to be over.
+	repairHold = 200 * time.Millisecond
+	// settleDelay is for how long a new member waits for a share of the load.
+	settleDelay = time.Second
+	// balanceEvery and balanceStep bound the pace at which load is moved.
+	balanceEvery = 100 * time.Millisecond
+	balanceStep  = 200
+	// balancePatience is for how long a step of balance waits for replicas that are not settled.
+	balancePatience = 5 * time.Second
+	// coolDown is for how long a node is avoided after it gave a replica up; doubled each time.
+	coolDown    = 30 * time.Second
+	maxCoolDown = 10 * time.Minute
+)
+
+func (p *placing) reset() {
+	*p = placing{
+		dirty: map[string]bool{}, unsettled: map[string]bool{}, failures: map[string]fails{},
+		waiting: map[string]set{}, moves: map[string]string{}, all: true,
+	}
+}
+
+// touch marks a child to be looked at.
+func (p *placing) touch(child string) {
+	p.dirty[child] = true
+	p.balanced = false
+}
+
+// leadLoaded starts from what the buckets hold.
+func (m *Machine) leadLoaded() {
+	p := &m.lead.placing
+	p.balance = m.now.Mono + settleDelay
+	for child, e := range m.history.entries {
+		p.unsettled[child] = true
+		for _, f := range e.Failed {
+			m.remember(child, f, coolDown)
+		}
+	}
+}
+
+// placingCommit follows a commit.
+func (m *Machine) placingCommit(c Commit) {
+	p := &m.lead.placing
+	m.lead.news = true
+	m.noteCommit(c.Changed)
+	for _, ch := range c.Changed {
+		p.unsettled[ch.Child] = true
+	}
+	if !sameMembers(c.Before, c.After) {
+		p.all, p.balanced = true, false
+		p.enqueue(nil)
+		p.balance = m.now.Mono + settleDelay
+		if departed(c) {
+			p.after = m.now.Mono + repairHold
+		}
+	}
+	m.settle(c)
+}
+
+// settle looks at what a commit made of the children that it changed: a report that came before it may
+// say all that there is to say.
+func (m *Machine) settle(c Commit) {
+	for _, ch := range c.Changed {
+		m.settleChild(ch.Child)
+	}
+}
+
+// reported takes a node's report.
+func (m *Machine) reported(node string, r protocol.Report) {
+	p := &m.lead.placing
+	m.lead.news = true
+	w := make(set, len(r.Waiting))
+	for _, child := range r.Waiting {
+		w[child] = true
+	}
+	p.waiting[node] = w
+	for _, f := range r.Failed {
+		m.replicaFailed(node, f)
+	}
+	for child := range p.unsettled {
+		m.settleChild(child)
+	}
+}
+
+// settledAt reports whether a node has carried out a child's entry.
+func (m *Machine) settledAt(node, child string, view uint64) bool {
+	r, ok := m.reportOf(node)
+	return ok && r.Settled >= view && !m.lead.placing.waiting[node][child]
+}
+
+// settleChild looks whether all nodes have carried out a child's entry, and what follows.
+func (m *Machine) settleChild(child string) {
+	p := &m.lead.placing
+	e := m.history.Entry(child)
+	if e == nil {
+		delete(p.unsettled, child)
+		return
+	}
+	for _, r := range e.Replicas {
+		if m.history.View().Member(r.Node) != nil && !m.settledAt(r.Node, child, e.View) {
+			return
+		}
+	}
+	if len(e.Replicas) == 0 && len(m.unreleased(e)) > 0 {
+		return
+	}
+	delete(p.unsettled, child)
+	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" {
+		p.touch(child)
+	}
+}
+
+// unreleased returns the members that may still run the child although the entry names others.
+func (m *Machine) unreleased(e *Placed) []string {
+	var nodes []string
+	for _, n := range e.After {
+		x := m.history.View().Member(n)
+		if x != nil && x.Since <= e.View && !slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == n }) &&
+			len(e.Replicas) == 0 && !m.settledAt(n, e.Child, e.View) {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// replicaFailed takes that a node gave a replica up, or that its worker ended for good.
+func (m *Machine) replicaFailed(node string, f protocol.Failed) {
+	e := m.history.Entry(f.Child)
+	if e == nil || e.View != f.View || !slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node }) {
+		return // an entry that is no more
+	}
+	p := &m.lead.placing
+	if f.Ended {
+		if _, busy := m.lead.desired.changing(f.Child); !busy {
+			m.note(Info, "child %s ended on %s: stopped, as its restart policy says", f.Child, node)
+			m.lead.desired.push(specWrite{child: f.Child})
+		}
+		return
+	}
+	if old := p.failures[f.Child][node]; old != nil && old.View == f.View {
+		return
+	}
+	m.remember(f.Child, protocol.Failure{Node: node, Error: f.Error, View: f.View}, 0)
+	p.touch(f.Child)
+	m.note(Warn, "replica of %s on %s given up: %s", f.Child, node, f.Error)
+	m.event(protocol.ReplicaFailed, protocol.Event{Child: f.Child, Node: node, Reason: f.Error})
+}
+
+func (m *Machine) remember(child string, f protocol.Failure, wait time.Duration) {
+	p := &m.lead.placing
+	if p.failures[child] == nil {
+		p.failures[child] = fails{}
+	}
+	times := 1
+	if old := p.failures[child][f.Node]; old != nil {
+		times = old.times + 1
+	}
+	if wait == 0 {
+		wait = min(coolDown<<min(times-1, 8), maxCoolDown)
+	}
+	p.failures[child][f.Node] = &failure{Failure: f, until: m.now.Mono + wait, times: times}
+	if until := m.now.Mono + wait; p.thaw == 0 || until < p.thaw {
+		p.thaw = until
+	}
+}
+
+// avoided returns the nodes that are not to be used for a child now. A node on which it was given up
+// by the present entry tries again only by another one.
+func (m *Machine) avoided(child string) []string {
+	var nodes []string
+	e := m.history.Entry(child)
+	for _, node := range sortedKeys(m.lead.placing.failures[child]) {
+		if f := m.lead.placing.failures[child][node]; m.now.Mono < f.until || e != nil && f.View == e.View {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// thawed tries again where replicas were given up long enough ago.
+func (m *Machine) thawed() {
+	p := &m.lead.placing
+	if p.thaw == 0 || m.now.Mono < p.thaw {
+		return
+	}
+	p.thaw = 0
+	for child, fs := range p.failures {
+		if spec, _ := m.specs.Get(child); spec == nil {
+			delete(p.failures, child)
+			continue
+		}
+		for _, f := range fs {
+			switch {
+			case m.now.Mono >= f.until:
+				p.touch(child)
+			case p.thaw == 0 || f.until < p.thaw:
+				p.thaw = f.until
+			}
+		}
+	}
+}
+
+// replan looks at everything again: what was being committed may or may not have been.
+func (m *Machine) replan() {
+	if m.lead != nil {
+		m.lead.placing.all = true
+		m.lead.placing.enqueue(nil)
+	}
+}

@@ -1,0 +1,231 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/coordinator/placement"
+	"github.com/phub-io/phub/protocol"
+)
+
+// departed reports whether a commit took a member out.
+func departed(c Commit) bool {
+	return c.Before != nil && slices.ContainsFunc(c.Before.Members, func(x protocol.Member) bool { return !c.After.Has(x.Incarnation) })
+}
+
+// decidePlacement commits the next batch of entries, if any are due: what the specs ask for first,
+// then, when all is calm, a bounded step of balance.
+func (m *Machine) decidePlacement() {
+	p := &m.lead.placing
+	m.thawed()
+	if p.all && m.now.Mono >= p.after {
+		p.all = false
+		m.touchAll()
+		m.noteAll()
+	}
+	if len(p.queue) == 0 && len(p.dirty) > 0 && m.now.Mono >= p.after {
+		p.enqueue(m.plan())
+	}
+	if len(p.queue) == 0 {
+		m.decideCalm()
+		return
+	}
+	n := min(len(p.queue), MaxCommit-1)
+	batch := p.queue[:n]
+	p.queue = p.queue[n:]
+	for _, q := range batch {
+		delete(p.queued, q.Child)
+	}
+	m.commitPlans(batch)
+}
+
+func (m *Machine) touchAll() {
+	for child := range m.history.entries {
+		m.lead.placing.dirty[child] = true
+	}
+	for child := range m.specs.specs {
+		m.lead.placing.dirty[child] = true
+	}
+}
+
+// decideCalm does what waits until nothing else is to be done.
+func (m *Machine) decideCalm() {
+	p := &m.lead.placing
+	if p.all || len(p.dirty) > 0 {
+		return
+	}
+	if m.forgetGone() {
+		return
+	}
+	v := m.history.View()
+	if p.balanced || len(v.Gone) > 0 || m.now.Mono < p.balance || m.lead.desired.op != nil {
+		return
+	}
+	if len(p.unsettled) > 0 && m.now.Mono < p.balance+balancePatience {
+		return
+	}
+	p.balance = m.now.Mono + balanceEvery
+	children := m.planChildren()
+	plans := placement.Balance(m.planNodes(), children, balanceStep)
+	if len(plans) == 0 {
+		// Children that are not ready were left alone: there will be more to do when they are.
+		p.balanced = !slices.ContainsFunc(children, func(c placement.Child) bool { return len(c.Unready) > 0 })
+		p.balance = m.now.Mono + settleDelay
+		return
+	}
+	p.enqueue(m.withState(plans))
+}
+
+func (p *placing) enqueue(queue []planned) {
+	p.queue, p.queued = queue, make(set, len(queue))
+	for _, q := range queue {
+		p.queued[q.Child] = true
+	}
+}
+
+// forgetGone commits a view without the departures that no entry depends on any more.
+func (m *Machine) forgetGone() bool {
+	v := m.history.View()
+	if len(v.Gone) == 0 {
+		return false
+	}
+	for _, e := range m.history.entries {
+		if m.mentionsGone(v, e) {
+			return false
+		}
+	}
+	m.commit("departures settled", nil, func(next *protocol.View) { next.Gone = nil })
+	return true
+}
+
+func (m *Machine) mentionsGone(v *protocol.View, e *Placed) bool {
+	for _, d := range v.Gone {
+		if e.View >= d.Since && e.View < d.Until && e.mentions(d.Node) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Placed) mentions(node string) bool {
+	return slices.Contains(e.After, node) || slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node })
+}
+
+// plan works out what is to become of the dirty children.
+func (m *Machine) plan() []planned {
+	p := &m.lead.placing
+	dirty := p.dirty
+	p.dirty = map[string]bool{}
+	plans := placement.Repair(m.planNodes(), m.planChildren())
+	queue := m.withState(plans)
+	done := make(set, len(queue))
+	for _, q := range queue {
+		done[q.Child] = true
+	}
+	for _, child := range sortedKeys(dirty) {
+		if q, ok := m.otherwise(child); ok && !done[child] {
+			queue = append(queue, q)
+		}
+	}
+	return queue
+}
+
+// respecified reports whether another spec is about to stand under a child's name: what stands there
+// now may be somebody else's, and is not worth placing. The child is looked at again after that.
+func (m *Machine) respecified(child string) bool {
+	_, busy := m.lead.desired.changing(child)
+	return busy
+}
+
+func (m *Machine) withState(plans []placement.Plan) []planned {
+	queue := make([]planned, 0, len(plans))
+	for _, pl := range plans {
+		if m.respecified(pl.Child) {
+			continue
+		}
+		_, rev := m.specs.Get(pl.Child)
+		queue = append(queue, planned{Plan: pl, entry: m.history.Entry(pl.Child), spec: rev})
+	}
+	return queue
+}
+
+// otherwise returns what is due for a child whose order is right: a move that was asked for, an entry
+// that still mentions what is gone or done, a stop.
+func (m *Machine) otherwise(child string) (planned, bool) {
+	e := m.history.Entry(child)
+	spec, rev := m.specs.Get(child)
+	if e == nil || m.respecified(child) {
+		return planned{}, false
+	}
+	q := m.asIs(e)
+	q.spec = rev
+	if spec == nil {
+		q.Replicas, q.Moving, q.Reason = nil, false, "stopped"
+		return q, len(e.Replicas) > 0 || len(m.unreleased(e)) == 0
+	}
+	if to := m.lead.placing.moves[child]; to != "" {
+		if moved, ok := m.moveStep(q, to); ok {
+			return moved, true
+		}
+	}
+	outdated := len(q.Replicas) != len(e.Replicas) || e.Spec != rev || len(m.liveAfter(e)) != len(e.After) ||
+		len(m.failed(child, q.Replicas)) != len(e.Failed)
+	return q, outdated
+}
+
+// alive returns the nodes of the living replicas, in promotion order.
+func (m *Machine) alive(e *Placed) []string {
+	roles := protocol.Derive(m.history.View(), &e.Entry)
+	nodes := make([]string, 0, len(roles))
+	for _, r := range roles {
+		nodes = append(nodes, r.Node)
+	}
+	return nodes
+}
+
+// liveAfter returns whom the entry's active replica still has to wait for.
+func (m *Machine) liveAfter(e *Placed) []string {
+	roles := protocol.Derive(m.history.View(), &e.Entry)
+	if len(roles) > 0 && m.settledAt(roles[0].Node, e.Child, e.View) {
+		return nil
+	}
+	var nodes []string
+	for _, n := range e.After {
+		if x := m.history.View().Member(n); x != nil && x.Since <= e.View {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+func (m *Machine) planNodes() []placement.Node {
+	var nodes []placement.Node
+	for _, x := range m.history.View().Members {
+		nodes = append(nodes, placement.Node{
+			Name: x.Node, Zone: x.Labels["zone"], Capacity: x.Capacity, Draining: x.Draining,
+		})
+	}
+	return nodes
+}
+
+// planChildren describes all children to the planner.
+func (m *Machine) planChildren() []placement.Child {
+	nodes := len(m.history.View().Members)
+	children := make([]placement.Child, 0, len(m.specs.specs))
+	for _, name := range sortedKeys(m.specs.specs) {
+		spec := m.specs.specs[name].spec
+		c := placement.Child{
+			Name: name, Want: spec.Redundancy.Replicas(nodes), Exclusive: spec.Redundancy.Exclusive(), Avoid: m.avoided(name),
+		}
+		if e := m.history.Entry(name); e != nil {
+			c.Current, c.Moving = m.alive(e), e.Moving
+			c.Pinned = e.Pinned != "" && first(c.Current) == e.Pinned
+			for _, n := range c.Current {
+				if !m.settledAt(n, name, e.View) {
+					c.Unready = append(c.Unready, n)
+				}
+			}
+		}
+		children = append(children, c)
+	}
+	return children
+}

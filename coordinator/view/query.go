@@ -1,0 +1,161 @@
+package view
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// replicaStates returns the replicas of a child, running ones and given-up ones.
+func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
+	e := m.history.Entry(child)
+	if e == nil {
+		return nil
+	}
+	states := []protocol.ReplicaState{}
+	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
+		s := protocol.ReplicaState{Node: r.Node, Mode: r.Mode, Epoch: r.Epoch, State: protocol.Starting}
+		if f := m.lead.placing.failures[child][r.Node]; f != nil && f.View == e.View {
+			s.State, s.Error = protocol.FailedAt, f.Error
+		} else if m.settledAt(r.Node, child, e.View) {
+			s.State = protocol.Running
+		}
+		states = append(states, s)
+	}
+	for _, f := range e.Failed {
+		states = append(states, protocol.ReplicaState{Node: f.Node, Mode: protocol.Passive, State: protocol.FailedAt, Error: f.Error})
+	}
+	return states
+}
+
+func (m *Machine) info(_ uint64, r protocol.InfoRequest) (any, *protocol.Problem) {
+	if spec, _ := m.specs.Get(r.Child); spec == nil {
+		return nil, noChild(r.Child)
+	}
+	return m.childInfo(r.Child), nil
+}
+
+func (m *Machine) childInfo(child string) protocol.ChildInfo {
+	spec, _ := m.specs.Get(child)
+	c := protocol.ChildInfo{
+		Child: child, Spec: *spec, Replicas: m.replicaStates(child),
+		Wanted: min(spec.Redundancy.Replicas(len(m.history.View().Members)), protocol.MaxFactor),
+	}
+	if e := m.history.Entry(child); e != nil {
+		c.Epoch, c.View, c.Reason, c.Failed = e.Epoch, e.View, e.Reason, e.Failed
+		if a := protocol.ActiveOf(protocol.Derive(m.history.View(), &e.Entry)); a != nil {
+			c.Epoch, c.Reason = a.Epoch, m.reasonOf(e, a.Epoch)
+		}
+	}
+	return c
+}
+
+// pageBytes bounds a page of a list, so that it fits into a message of a default NATS server.
+const (
+	pageBytes = 512 << 10
+	pageLimit = 1000
+)
+
+func (m *Machine) list(_ uint64, r protocol.ListRequest) (any, *protocol.Problem) {
+	if r.Limit < 0 || r.Limit > pageLimit {
+		return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "limit: allowed is 1 to 1000"}
+	}
+	if r.Limit == 0 {
+		r.Limit = pageLimit
+	}
+	var names []string
+	for child, s := range m.specs.specs {
+		if m.matches(&r, child, s.spec) {
+			names = append(names, child)
+		}
+	}
+	sort.Strings(names)
+	page := protocol.ListResponse{Children: []protocol.ChildInfo{}, Total: len(names)}
+	from, _ := slices.BinarySearch(names, r.After+"\x00")
+	if r.After == "" {
+		from = 0
+	}
+	size := 0
+	for _, child := range names[from:] {
+		info := m.childInfo(child)
+		size += len(encode(info))
+		if len(page.Children) >= r.Limit || size > pageBytes && len(page.Children) > 0 {
+			page.More = true
+			break
+		}
+		page.Children = append(page.Children, info)
+	}
+	return page, nil
+}
+
+func (m *Machine) matches(r *protocol.ListRequest, child string, spec *protocol.Spec) bool {
+	if r.Filter != "" && !MatchFilter(r.Filter, child) || r.Tag != "" && spec.Metadata[protocol.TagKey] != r.Tag {
+		return false
+	}
+	if r.Node == "" {
+		return true
+	}
+	e := m.history.Entry(child)
+	return e != nil && slices.Contains(m.alive(e), r.Node)
+}
+
+// MatchFilter reports whether a name matches a filter as NATS subjects have them: * for one token, >
+// for one or more at the end.
+func MatchFilter(filter, name string) bool {
+	f, n := strings.Split(filter, "."), strings.Split(name, ".")
+	for i, token := range f {
+		switch {
+		case token == ">":
+			return i == len(f)-1 && len(n) > i
+		case i >= len(n) || token != "*" && token != n[i]:
+			return false
+		}
+	}
+	return len(f) == len(n)
+}
+
+func (m *Machine) nodesInfo() protocol.NodesResponse {
+	v := m.history.View()
+	r := protocol.NodesResponse{View: v.Number, Nodes: []protocol.NodeInfo{}}
+	for _, name := range sortedKeys(m.nodes.nodes) {
+		k := m.nodes.nodes[name]
+		n := protocol.NodeInfo{NodeRecord: k.NodeRecord, Member: v.Has(k.Incarnation), Coordinator: v.Coordinator == k.Incarnation}
+		if rep, ok := m.reportOf(name); ok && n.Member {
+			n.Children, n.Active = rep.Children, rep.Active
+		}
+		r.Nodes = append(r.Nodes, n)
+	}
+	return r
+}
+
+func (m *Machine) status() protocol.StatusResponse {
+	v := m.history.View()
+	s := protocol.StatusResponse{
+		Hub: m.cfg.Hub, View: v.Number, Coordinator: v.Coordinator, Nodes: len(v.Members),
+		Children: len(m.specs.specs), Config: m.settings(),
+		Settled: len(m.lead.placing.unsettled) == 0 && len(m.lead.placing.dirty) == 0 && len(m.lead.placing.queue) == 0 && !m.lead.placing.all,
+	}
+	for child, st := range m.specs.specs {
+		want := min(st.spec.Redundancy.Replicas(len(v.Members)), protocol.MaxFactor)
+		have := 0
+		if e := m.history.Entry(child); e != nil {
+			have = len(m.alive(e))
+		}
+		s.Wanted += want
+		s.Replicas += have
+		if have == 0 {
+			s.NoActive++
+		}
+		if have < want {
+			s.Incomplete++
+		}
+	}
+	for _, b := range m.badKeys() {
+		if len(s.BadEntries) < pageLimit {
+			s.BadEntries = append(s.BadEntries, b.String())
+		}
+	}
+	return s
+}

@@ -1,0 +1,355 @@
+package view_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// TestMachine_Scenarios runs the stories of testdata: a small world with a few nodes, in which nothing
+// takes time and everything is done at once, but for what the story says. Each line of the answer is
+// what one machine wants done, with the time since the story began; heartbeats, probes, reads and
+// renewals are left out, unless "trace on" was said.
+func TestMachine_Scenarios(t *testing.T) {
+	t.Parallel()
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		w := newWorld()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			w.out.Reset()
+			if err := w.command(d); err != nil {
+				t.Errorf("%s: %s: %v", d.Pos, d.Cmd, err)
+			}
+			w.settle()
+			w.check()
+			if w.out.Len() == 0 {
+				return "ok\n"
+			}
+			return w.out.String()
+		})
+	})
+}
+
+// command does what a line of a story says.
+func (w *world) command(d *datadriven.TestData) error {
+	name := first(d)
+	switch d.Cmd {
+	case "hub":
+		return w.hub(name)
+	case "join":
+		return w.join(d)
+	case "tick":
+		return w.tick(name)
+	case "trace":
+		w.trace = name == "on"
+	case "show":
+		return w.show(name)
+	case "evidence":
+		w.silent = name == "silent"
+	case "stall", "resume", "answer", "put", "delete", "wipe":
+		return w.bucketCommand(d, protocol.Bucket(name))
+	case "start", "stop", "move", "ask":
+		return w.request(d)
+	case "get-ready", "hold", "fail", "finish":
+		return w.localCommand(d)
+	default:
+		p := w.nodes[name]
+		if p == nil {
+			return fmt.Errorf("no node %q, or no such command", name)
+		}
+		return w.nodeCommand(d, p)
+	}
+	return nil
+}
+
+// hub makes one of some nodes that have been there for a while, and shows nothing of that.
+func (w *world) hub(nodes string) error {
+	n, err := strconv.Atoi(nodes)
+	for i := range n {
+		p := newProcess(w, view.Config{Node: "node" + strconv.Itoa(i+1)})
+		w.nodes[p.name] = p
+		p.connect()
+		w.settle()
+	}
+	w.pass(3 * time.Second)
+	w.out.Reset()
+	return err
+}
+
+func (w *world) join(d *datadriven.TestData) error {
+	cfg := view.Config{Node: first(d), Labels: map[string]string{}}
+	for _, a := range d.CmdArgs[1:] {
+		v := strings.Join(a.Vals, "")
+		switch a.Key {
+		case "zone":
+			cfg.Labels["zone"] = v
+		case "failover":
+			cfg.Want.Failover = protocol.Failover(v)
+		case "lease":
+			l, err := time.ParseDuration(v)
+			if err != nil {
+				return err
+			}
+			cfg.Want.Lease = protocol.Duration(l)
+		default:
+			return fmt.Errorf("argument %q", a.Key)
+		}
+	}
+	p := newProcess(w, cfg)
+	if old := w.nodes[p.name]; old != nil {
+		w.nodes[p.name+"(old)"] = old // two processes of one name
+	}
+	w.nodes[p.name] = p
+	p.connect()
+	return nil
+}
+
+func (w *world) tick(d string) error {
+	for len(w.queue) > 0 {
+		w.settle()
+	}
+	t, err := time.ParseDuration(d)
+	w.pass(t)
+	return err
+}
+
+// nodeCommand is what happens to a process or its connection.
+func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
+	switch d.Cmd {
+	case "kill": // its connection is seen to be closed
+		w.open[*p.conn] = false
+		w.end(p)
+	case "lose": // with its machine: the servers see nothing
+		w.end(p)
+	case "freeze":
+		p.frozen = true
+	case "wake":
+		p.frozen = false
+		for _, do := range p.missed {
+			w.soon(do)
+		}
+		p.missed = nil
+	case "cut":
+		p.cut = true
+	case "mend":
+		p.cut = false
+	case "disconnect":
+		p.disconnect()
+	case "reconnect":
+		p.connect()
+	case "leave":
+		p.local.reset() // the running side stops first
+		p.gets(view.Leave{})
+	case "deaf":
+		n, err := strconv.Atoi(d.CmdArgs[1].Key)
+		p.deaf = n
+		return err
+	default:
+		return fmt.Errorf("no such command")
+	}
+	return nil
+}
+
+// end takes a process away.
+func (w *world) end(p *process) {
+	p.conn, p.lead = nil, false
+	p.session++
+	for name, x := range w.nodes {
+		if x == p {
+			delete(w.nodes, name)
+		}
+	}
+}
+
+// bucketCommand is what happens to a bucket.
+func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
+	if w.store.keys[b] == nil {
+		return fmt.Errorf("no bucket %q", b)
+	}
+	switch d.Cmd {
+	case "stall":
+		w.stall[b] = []func(){}
+	case "resume":
+		waiting := w.stall[b]
+		delete(w.stall, b)
+		for _, do := range waiting {
+			w.soon(do)
+		}
+	case "answer": // "lost": stored, but nobody learns of it; "never": not even stored
+		w.acks[b] = append(w.acks[b], d.CmdArgs[1].Key)
+	case "put":
+		w.put(view.Write{Key: d.CmdArgs[1].Key, Value: []byte(d.Input)}, b)
+	case "delete":
+		w.put(view.Write{Key: d.CmdArgs[1].Key, Delete: true}, b)
+	case "wipe":
+		w.store.wipe(b)
+	}
+	return nil
+}
+
+// localCommand is what happens to a replica: fail NODE CHILD ERROR, and so on.
+func (w *world) localCommand(d *datadriven.TestData) error {
+	p, child := w.nodes[first(d)], d.CmdArgs[1].Key
+	switch {
+	case p == nil:
+		return fmt.Errorf("no node %q", first(d))
+	case d.Cmd == "hold":
+		p.local.held = map[string]bool{child: true}
+	case d.Cmd == "get-ready":
+		delete(p.local.held, child)
+	default:
+		f := protocol.Failed{Child: child, View: p.local.told[child].View, Ended: d.Cmd == "finish"}
+		if !f.Ended {
+			f.Error = d.CmdArgs[2].Key
+		}
+		p.local.failed = append(p.local.failed, f)
+	}
+	w.soon(func() {})
+	return nil
+}
+
+// request sends a control request to the coordinator.
+func (w *world) request(d *datadriven.TestData) error {
+	verb, body, err := requestOf(d)
+	if err != nil {
+		return err
+	}
+	for _, n := range w.names() {
+		if p := w.nodes[n]; p.lead {
+			w.ask++
+			p.asks[w.ask] = verb
+			p.hears(view.ControlReceived{ID: w.ask, Verb: verb, Data: body})
+			return nil
+		}
+	}
+	w.log("world", "nobody listens")
+	return nil
+}
+
+func requestOf(d *datadriven.TestData) (string, []byte, error) {
+	var args, children []string
+	options := map[string]string{}
+	for _, a := range d.CmdArgs {
+		if len(a.Vals) > 0 {
+			options[a.Key] = a.Vals[0]
+		} else {
+			args = append(args, a.Key)
+		}
+	}
+	if len(args) > 0 {
+		children = many(args[0])
+	}
+	wait, err := time.ParseDuration(options["wait"])
+	if options["wait"] == "" {
+		wait, err = 0, nil
+	}
+	switch d.Cmd {
+	case "start":
+		r := protocol.StartRequest{Wait: protocol.Duration(wait)}
+		for _, c := range children {
+			s, bad := specOf(c, options)
+			r.Children, err = append(r.Children, s), bad
+		}
+		return protocol.VerbStart, encode(r), err
+	case "stop":
+		return protocol.VerbStop, encode(protocol.StopRequest{Children: children, Wait: protocol.Duration(wait)}), err
+	case "move":
+		return protocol.VerbMove, encode(protocol.MoveRequest{Child: args[0], Node: args[1], Wait: protocol.Duration(wait)}), err
+	}
+	return args[0], []byte(d.Input), err
+}
+
+func specOf(child string, options map[string]string) (protocol.Spec, error) {
+	s := protocol.Spec{Child: child, Kind: "echo"}
+	if k := options["kind"]; k != "" {
+		s.Kind = k
+	}
+	s.Restart.Policy = protocol.RestartPolicy(options["restart"])
+	s.Redundancy.Model = protocol.Model(options["model"])
+	if f := options["replicas"]; f != "" {
+		n, err := protocol.ParseFactor(f)
+		s.Redundancy.Factor = n
+		return s, err
+	}
+	return s, nil
+}
+
+// many makes c1 … c12 of "c*12".
+func many(name string) []string {
+	base, n, ok := strings.Cut(name, "*")
+	count, err := strconv.Atoi(n)
+	if !ok || err != nil {
+		return []string{name}
+	}
+	names := make([]string, count)
+	for i := range names {
+		names[i] = base + strconv.Itoa(i+1)
+	}
+	return names
+}
+
+func first(d *datadriven.TestData) string {
+	if len(d.CmdArgs) == 0 {
+		return ""
+	}
+	return d.CmdArgs[0].Key
+}
+
+func (w *world) evidence(c protocol.Conn) view.Evidence {
+	if w.silent {
+		return view.Unknown
+	}
+	if w.open[c] {
+		return view.Open
+	}
+	return view.Closed
+}
+
+// answered shows the answer to a control request.
+func (w *world) answered(p *process, a view.AnswerControl) {
+	verb := p.asks[a.ID]
+	delete(p.asks, a.ID)
+	if a.Problem != nil {
+		w.log(p.name, "%s answered: %v", verb, a.Problem)
+	}
+	switch v := a.Value.(type) {
+	case protocol.StartResponse:
+		w.results(p, verb, v.Results)
+	case protocol.StopResponse:
+		w.results(p, verb, v.Results)
+	case protocol.ChildResult:
+		w.results(p, verb, []protocol.ChildResult{v})
+	case nil:
+	default:
+		w.log(p.name, "%s answered: %s", verb, encode(v))
+	}
+}
+
+func (w *world) results(p *process, verb string, results []protocol.ChildResult) {
+	for i, r := range results {
+		if i == 3 && len(results) > 4 {
+			w.log(p.name, "%s answered: and %d more", verb, len(results)-i)
+			return
+		}
+		var parts []string
+		for _, s := range r.Replicas {
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s epoch %d %s %s", s.Node, s.Mode, s.Epoch, s.State, s.Error)))
+		}
+		slices.Sort(parts)
+		if r.Existed {
+			parts = append(parts, "it existed")
+		}
+		if r.Error != nil {
+			parts = append(parts, "error: "+r.Error.Error())
+		}
+		w.log(p.name, "%s answered: %s: %s", verb, r.Child, strings.Join(parts, "; "))
+	}
+}

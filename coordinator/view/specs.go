@@ -1,0 +1,93 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Stored spec with its revision. The spec is never changed once published.
+type storedSpec struct {
+	spec     *protocol.Spec
+	revision uint64
+}
+
+// Specs follows the children bucket: what is to run.
+type Specs struct {
+	feed
+	specs map[string]storedSpec
+	keys  map[string]uint64
+	bad   map[string]string
+}
+
+// NewSpecs returns a follower that knows nothing yet.
+func NewSpecs() *Specs {
+	return &Specs{specs: map[string]storedSpec{}, keys: map[string]uint64{}, bad: map[string]string{}}
+}
+
+// SpecChange is what a record did to a child's spec; nil means that there is none.
+type SpecChange struct {
+	Child         string
+	Before, After *protocol.Spec
+	Revision      uint64
+}
+
+// Get returns the spec of a child and its revision, or nil.
+func (s *Specs) Get(child string) (*protocol.Spec, uint64) {
+	st := s.specs[child]
+	return st.spec, st.revision
+}
+
+// Stored takes a record from the live feed.
+func (s *Specs) Stored(r Record) []SpecChange { return s.apply(s.live(r)) }
+
+// Loaded takes what was read back after Last().
+func (s *Specs) Loaded(records []Record, last uint64) []SpecChange {
+	changes := s.apply(records)
+	return append(changes, s.apply(s.caughtUp(last))...)
+}
+
+func (s *Specs) apply(records []Record) []SpecChange {
+	var changes []SpecChange
+	for _, r := range records {
+		if r.Revision <= s.keys[r.Key] {
+			continue
+		}
+		s.keys[r.Key] = r.Revision
+		if c, ok := s.take(r); ok {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+func (s *Specs) take(r Record) (SpecChange, bool) {
+	c := SpecChange{Child: r.Key, Before: s.specs[r.Key].spec, Revision: r.Revision}
+	if r.Deleted {
+		delete(s.specs, r.Key)
+		delete(s.bad, r.Key)
+		return c, c.Before != nil
+	}
+	spec, err := protocol.DecodeSpec(r.Value)
+	if err == nil && spec.Child != r.Key {
+		err = fmt.Errorf("child: found %q, expected the key", spec.Child)
+	}
+	if err != nil {
+		s.bad[r.Key] = err.Error()
+		return c, false
+	}
+	delete(s.bad, r.Key)
+	c.After = &spec
+	s.specs[r.Key] = storedSpec{&spec, r.Revision}
+	return c, true
+}
+
+// forget notes that nothing is left of a key.
+func (s *Specs) forget(key string) {
+	if s.specs[key].spec == nil {
+		delete(s.keys, key)
+	}
+}
+
+// Bad returns the keys whose last record is not obeyed, sorted, and why.
+func (s *Specs) Bad() []BadKey { return badKeys(protocol.ChildrenBucket, s.bad) }

@@ -1,0 +1,355 @@
+package view
+
+import (
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// candidacy is what a node that does not coordinate knows of the one that does, or did.
+type candidacy struct {
+	of      protocol.Incarnation
+	since   time.Duration                   // since when this node watches it
+	last    Known                           // its last record; zero if none was seen
+	confirm protocol.Conn                   // the connection that it named in an answer since then, if any
+	closed  map[protocol.Conn]time.Duration // its closed connections, and since when this is known
+	suspect bool
+	asked   time.Duration // when its connection was last asked for
+	probed  time.Duration
+	busy    bool          // a fence is under way
+	retry   time.Duration // no fence or takeover before this instant
+}
+
+func (c *candidacy) reset() {
+	*c = candidacy{of: c.of, since: c.since, last: c.last, confirm: c.confirm, closed: c.closed}
+}
+
+// conns returns the connections that the coordinator may live by: that of its record, and the one that
+// this node confirmed since.
+func (c *candidacy) conns() []protocol.Conn {
+	var conns []protocol.Conn
+	if c.last.Conn.Server != "" {
+		conns = append(conns, c.last.Conn)
+	}
+	if c.confirm.Server != "" && c.confirm != c.last.Conn {
+		conns = append(conns, c.confirm)
+	}
+	return conns
+}
+
+// closedSince returns since when all of them are known to be closed; 0 if they aren't.
+func (c *candidacy) closedSince() time.Duration {
+	var since time.Duration
+	for _, conn := range c.conns() {
+		at, ok := c.closed[conn]
+		if !ok {
+			return 0
+		}
+		since = max(since, at)
+	}
+	return since
+}
+
+// confirms returns the connection that this node confirms to the coordinator. One that fences it, or
+// saw it fenced, confirms nothing.
+func (c *candidacy) confirms() protocol.Conn {
+	if c.busy || c.last.Status != "" && !c.last.Status.Alive() {
+		return protocol.Conn{}
+	}
+	return c.confirm
+}
+
+// coordAnswered takes the connection by which the coordinator answered.
+func (m *Machine) coordAnswered(a protocol.BeatAnswer) {
+	c := &m.coord
+	if a.Coordinator != c.of || c.busy || m.coordFenced() || a.Conn == c.confirm {
+		return
+	}
+	c.confirm, c.suspect = a.Conn, false
+	m.beats.soon = true
+}
+
+const (
+	// rankStep staggers the candidates, so that usually only one tries.
+	rankStep = 50 * time.Millisecond
+	// askEvery is the least time between two questions about one connection.
+	askEvery = 50 * time.Millisecond
+	// deputies is how many candidates probe the coordinator; the others hear of its silence by their
+	// heartbeats.
+	deputies = 2
+)
+
+// candidate watches the coordinator, and takes its role over when it is proven to have ended: its key
+// is fenced, and its authority has run out since its last accepted write, or its connection is closed.
+//
+//	watching --silent or closed--> fence its key --waited or closed--> commit a view without it
+func (m *Machine) candidate() {
+	v := m.history.View()
+	switch {
+	case m.lead != nil || m.leaving || m.left || m.op != nil:
+		return
+	case v == nil:
+		m.bootstrap()
+		return
+	case v.Coordinator == m.self:
+		m.takeRole()
+		return
+	}
+	m.watchCoordinator(v)
+	if m.now.Mono < m.coord.retry {
+		return
+	}
+	if !m.coordFenced() {
+		m.fenceCoordinator()
+		return
+	}
+	if m.coordOver() {
+		if m.mayCommit() {
+			m.takeOver(v)
+			return
+		}
+		m.refreshKey()
+	}
+}
+
+// refreshKey renews the own record ahead of its time, so that it is good when the role is to be taken:
+// while the coordinator keeps the lease, the record is written more rarely than a lease lasts.
+func (m *Machine) refreshKey() {
+	if m.now.Mono-max(m.key.accepted, m.key.sent) > m.settings().Heartbeat.Std()/2 {
+		m.key.urgent = true
+	}
+}
+
+func (m *Machine) watchCoordinator(v *protocol.View) {
+	c := &m.coord
+	if c.of != v.Coordinator {
+		*c = candidacy{of: v.Coordinator, since: m.now.Mono, closed: map[protocol.Conn]time.Duration{}}
+	}
+	if k := m.nodes.Get(c.of.Node); k != nil && k.ID == c.of.ID && k.Revision != c.last.Revision {
+		c.suspect = c.suspect && k.Conn == c.last.Conn
+		c.last = *k
+	}
+	if m.rank() < deputies && m.now.Mono-c.probed >= m.settings().Probe.Std() {
+		c.probed = m.now.Mono
+		m.do(Probe{Node: c.of.Node})
+	}
+	if m.coordQuiet() > m.settings().Heartbeat.Std()*3/2 {
+		c.suspect = true
+	}
+	if !c.suspect || m.now.Mono-c.asked < askEvery {
+		return
+	}
+	if m.rank() < deputies {
+		m.refreshKey()
+	}
+	for _, conn := range c.conns() {
+		if _, closed := c.closed[conn]; !closed {
+			c.asked = m.now.Mono
+			m.do(AskConn{Node: c.of.Node, Conn: conn})
+		}
+	}
+}
+
+// coordQuiet is for how long nothing has been heard of the coordinator: no answer, no new record.
+func (m *Machine) coordQuiet() time.Duration {
+	return m.now.Mono - max(m.coord.since, m.coord.last.Renewed, m.beats.answered)
+}
+
+// coordSilent takes that a heartbeat was not answered.
+func (m *Machine) coordSilent(o Outcome) {
+	if o == NobodyListens || m.beats.silent > 1 {
+		m.coord.suspect = true
+	}
+}
+
+// coordFenced reports whether no write of the coordinator's incarnation can be accepted any more.
+func (m *Machine) coordFenced() bool {
+	k := m.nodes.Get(m.coord.of.Node)
+	return k != nil && (k.ID != m.coord.of.ID || !k.Status.Alive())
+}
+
+// fenceCoordinator makes every later write of the coordinator's incarnation fail, once there is
+// reason to.
+func (m *Machine) fenceCoordinator() {
+	c := &m.coord
+	if c.busy || !m.key.claimed && c.of.Node != m.self.Node {
+		return
+	}
+	dead := m.coordDead()
+	silent := m.coordQuiet() > m.settings().Authority.Std()*2/3+m.stagger()
+	if !dead && !silent {
+		return
+	}
+	c.busy = true
+	reason := "silent for " + m.coordQuiet().Round(time.Millisecond).String()
+	if dead {
+		reason = "its connection is closed"
+	}
+	m.note(Warn, "fencing the coordinator %s: %s", c.of.Node, reason)
+	m.do(WriteNode{Record: m.fenceOf(c.of, c.last.NodeRecord, reason), Last: m.nodes.Revision(c.of.Node)})
+}
+
+// fenceOf is the record that ends an incarnation. It keeps the connection, so that whoever comes later
+// can still ask for it.
+func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, reason string) protocol.NodeRecord {
+	rec := last
+	rec.V, rec.Incarnation, rec.Status, rec.Reason, rec.By = 1, in, protocol.Lost, reason, m.self.Node
+	rec.Beat++
+	if rec.Started == "" {
+		rec.Started = m.wall()
+	}
+	if rec.Lease == 0 {
+		rec.Lease = m.settings().Lease
+	}
+	return rec
+}
+
+// coordOver reports whether nothing that the fenced coordinator was granted can still hold.
+func (m *Machine) coordOver() bool {
+	c := &m.coord
+	seen := c.since
+	if c.last.ID != "" {
+		seen = c.last.Renewed
+	}
+	if k := m.nodes.Get(c.of.Node); k != nil {
+		seen = max(seen, k.renewed(c.of))
+	}
+	switch {
+	case m.coordDead():
+		return true
+	case c.last.Status == protocol.Left:
+		return m.now.Mono >= c.last.Seen+m.stagger()
+	}
+	return m.now.Mono >= seen+m.settings().Authority.Std()+m.stagger()
+}
+
+// coordDead reports whether all connections by which the coordinator may live are closed. It is for
+// members to say so: to a newcomer, who confirmed nothing, only if there are no other members.
+func (m *Machine) coordDead() bool {
+	v := m.history.View()
+	since := m.coord.closedSince()
+	return since > 0 && m.settings().Failover == protocol.FailoverAuto && m.now.Mono >= since+m.stagger() &&
+		(v.Has(m.self) || len(v.Members) <= 1)
+}
+
+// mayCommit reports whether this node's own record is good, and names the present connection: a node
+// that was fenced must not lead, nor one whose end could be concluded from an earlier connection's.
+func (m *Machine) mayCommit() bool {
+	return m.key.claimed && m.key.fresh && !m.key.reading && m.now.Mono-m.key.accepted < m.settings().Lease.Std()
+}
+
+// takeOver commits a view that names this node in the place of the coordinator.
+func (m *Machine) takeOver(v *protocol.View) {
+	c := &m.coord
+	c.retry = m.now.Mono + rankStep
+	why := "node_lost"
+	if c.last.Status == protocol.Left {
+		why = "node_left"
+	}
+	m.note(Info, "taking over from the coordinator %s (%s)", c.of.Node, c.last.Reason)
+	m.commit(why, nil, func(next *protocol.View) {
+		depart(next, c.of, why, c.closedSince() == 0 && c.last.Status != protocol.Left)
+		if !v.Has(m.self) && next.Member(m.self.Node) == nil {
+			admit(next, m.selfMember())
+		}
+	})
+}
+
+// bootstrap commits the first view of a hub, with this node alone. If there are traces of an earlier
+// one, whoever wrote it is waited for, and so is who still trusts itself by it.
+func (m *Machine) bootstrap() {
+	if !m.mayCommit() || m.otherTrusts() {
+		return
+	}
+	if m.coord.since == 0 {
+		m.coord.since = m.now.Mono
+	}
+	traces := m.history.Revision(protocol.ViewKey) != 0
+	if traces && m.now.Mono < m.coord.since+m.settings().Authority.Std()+m.stagger() || m.now.Mono < m.coord.retry {
+		return
+	}
+	m.coord.retry = m.now.Mono + rankStep
+	want := m.cfg.Want.WithDefaults()
+	var writes []Write
+	if m.history.Revision(protocol.ConfigKey) == 0 {
+		writes = append(writes, Write{Key: protocol.ConfigKey, Value: encode(want)})
+	}
+	m.commit("first node", writes, func(v *protocol.View) { admit(v, m.selfMember()) })
+}
+
+// otherTrusts reports whether another node may still trust itself: by a history that is no more.
+func (m *Machine) otherTrusts() bool {
+	for node, k := range m.nodes.nodes {
+		if node != m.self.Node && k.Status.Alive() && m.now.Mono < k.Renewed+k.Lease.Std() {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) selfMember() protocol.Member {
+	return protocol.Member{Incarnation: m.self, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity}
+}
+
+// rank is this node's place among those who may take over: members first, in the order of the view.
+func (m *Machine) rank() int {
+	v := m.history.View()
+	if v == nil {
+		return 0
+	}
+	others := slices.DeleteFunc(slices.Clone(v.Members), func(x protocol.Member) bool { return x.Incarnation == v.Coordinator })
+	for i, x := range others {
+		if x.Incarnation == m.self {
+			return i
+		}
+	}
+	return len(others)
+}
+
+func (m *Machine) stagger() time.Duration { return time.Duration(m.rank()) * rankStep }
+
+func (m *Machine) nobodyThere(node string) {
+	if v := m.history.View(); m.lead == nil && v != nil && v.Coordinator.Node == node {
+		m.coord.suspect = true
+		m.coord.asked = min(m.coord.asked, m.now.Mono-askEvery)
+	}
+	m.leadNobody(node)
+}
+
+func (m *Machine) connAnswered(e ConnAnswered) {
+	c := &m.coord
+	if _, known := c.closed[e.Conn]; m.lead == nil && e.Node == c.of.Node && slices.Contains(c.conns(), e.Conn) {
+		switch {
+		case e.Evidence == Closed && !known:
+			c.closed[e.Conn] = max(m.now.Mono, 1)
+		case e.Evidence == Open:
+			c.suspect = false
+		}
+	}
+	m.leadConn(e)
+}
+
+// fenceWritten takes the result of a fence, the coordinator's or a member's.
+func (m *Machine) fenceWritten(e NodeWritten) {
+	node := e.Write.Record.Node
+	if m.coord.busy && e.Write.Record.Incarnation == m.coord.of {
+		m.coord.busy = false
+		m.coord.retry = m.now.Mono
+	}
+	if e.Outcome == Done {
+		m.nodeStored(recordOf(e.Write.Record, e.Revision))
+		m.leadFenced(node, true)
+		return
+	}
+	m.coord.retry = m.now.Mono + rankStep
+	m.leadFenced(node, false)
+	m.do(ReadKey{Bucket: protocol.NodesBucket, Key: node})
+}
+
+// fenceRead goes on after the key of a failed fence was read: the next step decides anew.
+func (m *Machine) fenceRead(e KeyRead) {
+	if e.Outcome == Done {
+		m.leadNode(e.Key)
+	}
+}

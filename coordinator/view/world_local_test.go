@@ -1,0 +1,73 @@
+package view_test
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// local is a running side that does at once what it is told, unless the story holds it back.
+type local struct {
+	view   uint64
+	told   map[string]protocol.Assignment
+	held   map[string]bool // children that don't get ready
+	failed []protocol.Failed
+	until  time.Duration
+}
+
+func (l *local) reset() { l.told, l.failed = map[string]protocol.Assignment{}, nil }
+
+func (l *local) assign(a view.Assign) {
+	if a.Reset {
+		l.reset()
+	}
+	l.view = a.View
+	for _, x := range a.Changes {
+		l.failed = slices.DeleteFunc(l.failed, func(f protocol.Failed) bool { return f.Child == x.Child })
+		if x.Assigned {
+			l.told[x.Child] = x
+		} else {
+			delete(l.told, x.Child)
+		}
+	}
+}
+
+func (l *local) report(w *world) protocol.Report {
+	r := protocol.Report{Settled: l.view, Failed: slices.Clone(l.failed), Children: len(l.told)}
+	for _, child := range slices.Sorted(maps.Keys(l.told)) {
+		if l.waits(w, child) {
+			r.Waiting = append(r.Waiting, child)
+		} else if l.told[child].Mode == protocol.Active {
+			r.Active++
+		}
+	}
+	return r
+}
+
+// waits reports whether a replica is not ready, or those before it have not let go.
+func (l *local) waits(w *world, child string) bool {
+	a := l.told[child]
+	return l.held[child] || slices.ContainsFunc(a.After, func(n string) bool {
+		p := w.nodes[n]
+		return p == nil || p.frozen || p.cut || p.local.view < a.View
+	})
+}
+
+// serves returns the children whose one active replica is here and takes requests.
+func (p *process) serves(w *world) []string {
+	var children []string
+	if p.local.until <= w.clock().Mono {
+		return nil
+	}
+	for _, child := range slices.Sorted(maps.Keys(p.local.told)) {
+		a := p.local.told[child]
+		failed := slices.ContainsFunc(p.local.failed, func(f protocol.Failed) bool { return f.Child == child })
+		if a.Mode == protocol.Active && a.Spec.Redundancy.Exclusive() && !p.local.waits(w, child) && !failed {
+			children = append(children, child)
+		}
+	}
+	return children
+}

@@ -1,0 +1,277 @@
+package view_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// process is one run of a node.
+type process struct {
+	w       *world
+	name    string
+	m       *view.Machine
+	local   local
+	said    protocol.Report
+	conn    *protocol.Conn // nil: none
+	session int            // grows with each connection
+	lead    bool
+	frozen  bool     // it doesn't run: SIGSTOP
+	missed  []func() // meanwhile
+	cut     bool     // nothing gets through, and nobody notices
+	deaf    int      // so many of the next records get lost
+	trusted bool     // as told
+	beats   map[uint64]func(protocol.BeatAnswer)
+	asks    map[uint64]string
+}
+
+func newProcess(w *world, cfg view.Config) *process {
+	p := &process{w: w, name: cfg.Node, beats: map[uint64]func(protocol.BeatAnswer){}, asks: map[uint64]string{}}
+	cfg.Hub = "h"
+	cfg.NewID = func() string {
+		w.ids[p.name]++
+		return fmt.Sprintf("%s-%d", p.name, w.ids[p.name])
+	}
+	p.m = view.New(cfg)
+	p.local.reset()
+	return p
+}
+
+func (p *process) connect() {
+	p.w.conns++
+	p.conn = &protocol.Conn{Server: "S1", Client: p.w.conns}
+	p.w.open[*p.conn] = true
+	p.session++
+	p.gets(view.Connected{Conn: *p.conn})
+}
+
+// disconnect ends the connection; the process knows.
+func (p *process) disconnect() {
+	p.w.open[*p.conn] = false
+	p.conn, p.lead, p.said = nil, false, protocol.Report{}
+	p.session++
+	clear(p.beats)
+	clear(p.asks)
+	p.run(func() { p.step(view.Disconnected{}) })
+}
+
+// run does something in the process, or when it wakes.
+func (p *process) run(do func()) {
+	p.w.soon(func() {
+		if p.frozen {
+			p.missed = append(p.missed, do)
+			return
+		}
+		do()
+	})
+}
+
+// gets gives the machine an event, in this session or never.
+func (p *process) gets(e view.Event) {
+	if _, tick := e.(view.Tick); p.conn == nil || tick && p.frozen {
+		return
+	}
+	session := p.session
+	p.run(func() {
+		if p.session == session {
+			p.step(e)
+		}
+	})
+}
+
+// hears is what comes over the wire.
+func (p *process) hears(e view.Event) {
+	if !p.cut {
+		p.gets(e)
+	}
+}
+
+func (p *process) step(e view.Event) {
+	if p.w.trace {
+		p.w.log(p.name, "<- %v", e)
+	}
+	for _, a := range p.m.Step(p.w.clock(), e) {
+		if p.w.trace || telling(a) {
+			p.w.log(p.name, "%v", a)
+		}
+		p.carryOut(a)
+	}
+}
+
+// telling says which actions a story shows.
+func telling(a view.Action) bool {
+	switch a := a.(type) {
+	case view.WriteNode:
+		return !a.Record.Status.Alive()
+	case view.Assign:
+		return len(a.Changes) > 0 || a.Reset
+	case view.CommitWrites, view.WriteSpecs, view.Lead, view.StandIn, view.AnnounceMode, view.AnnounceEvent,
+		view.Admitted, view.Refused, view.HasLeft, view.Note:
+		return true
+	}
+	return false
+}
+
+func (p *process) carryOut(a view.Action) {
+	switch a := a.(type) {
+	case view.SetTrust:
+		p.trust(a)
+	case view.Assign:
+		p.local.assign(a)
+	case view.AnswerBeat:
+		if answer := p.beats[a.ID]; answer != nil {
+			answer(a.Answer)
+		}
+	case view.AnswerControl:
+		p.w.answered(p, a)
+	case view.Lead:
+		p.lead = a.On
+	case view.Probe:
+		p.probe(a.Node)
+	case view.Refused, view.HasLeft:
+		p.w.end(p)
+	default:
+		p.begin(a)
+	}
+}
+
+func (p *process) trust(a view.SetTrust) {
+	p.local.until = a.Until
+	if now := a.Until > p.w.clock().Mono; now != p.trusted {
+		p.trusted = now
+		if now {
+			p.w.log(p.name, "trusted")
+		} else {
+			p.w.log(p.name, "%v", a)
+		}
+	}
+}
+
+// beside returns what gives a result to the machine once: the answer, or after some time what is late.
+func (p *process) beside(limit time.Duration, late view.Event) func(view.Event) {
+	over := false
+	end := func(e view.Event) {
+		if !over {
+			over = true
+			p.gets(e)
+		}
+	}
+	session := p.session
+	p.w.after(limit, func() {
+		if p.session == session {
+			end(late)
+		}
+	})
+	return func(e view.Event) {
+		if !p.cut && p.session == session {
+			end(e)
+		}
+	}
+}
+
+const patience = 500 * time.Millisecond
+
+func (p *process) begin(a view.Action) {
+	if p.cut {
+		p.lose(a)
+		return
+	}
+	w := p.w
+	switch a := a.(type) {
+	case view.Load:
+		records, last := w.store.since(a.Bucket, a.After)
+		p.gets(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
+	case view.ReadKey:
+		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: w.store.keys[a.Bucket][a.Key]})
+	case view.WriteNode:
+		p.write(protocol.NodesBucket, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
+			return view.NodeWritten{Write: a, Revision: rev, Outcome: o}
+		})
+	case view.CommitWrites:
+		p.write(protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
+			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o}
+		})
+	case view.WriteSpecs:
+		p.write(protocol.ChildrenBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
+			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: o}
+		})
+	case view.SendBeat:
+		p.beat(a)
+	case view.AskConn:
+		done := p.beside(patience/2, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
+		if e := w.evidence(a.Conn); e != view.Unknown {
+			done(view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: e})
+		}
+	}
+}
+
+func (p *process) write(b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
+	done := p.beside(patience, result(0, view.OutcomeUnknown))
+	p.w.write(b, writes, func(rev uint64, o view.Outcome) { done(result(rev, o)) })
+}
+
+// lose is what becomes of a request that doesn't get through.
+func (p *process) lose(a view.Action) {
+	var late view.Event
+	switch a := a.(type) {
+	case view.Load:
+		late = view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown}
+	case view.ReadKey:
+		late = view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown}
+	case view.WriteNode:
+		late = view.NodeWritten{Write: a, Outcome: view.OutcomeUnknown}
+	case view.CommitWrites:
+		late = view.Committed{Nonce: a.Nonce, Outcome: view.OutcomeUnknown}
+	case view.WriteSpecs:
+		late = view.SpecsWritten{ID: a.ID, Outcome: view.OutcomeUnknown}
+	case view.SendBeat:
+		late = view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown}
+	case view.AskConn:
+		late = view.ConnAnswered{Node: a.Node, Conn: a.Conn}
+	default:
+		return
+	}
+	p.beside(patience, late)
+}
+
+// beat sends a heartbeat to whoever listens as the coordinator.
+func (p *process) beat(a view.SendBeat) {
+	a.Beat.Report = p.local.report(p.w)
+	done := p.beside(patience, view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown})
+	heard := false
+	for _, n := range p.w.names() {
+		c := p.w.nodes[n]
+		if !c.lead || c == p {
+			continue
+		}
+		heard = true
+		p.w.ask++
+		id := p.w.ask
+		c.beats[id] = func(answer protocol.BeatAnswer) {
+			if !c.cut {
+				done(view.BeatAnswered{Number: a.Beat.Number, Answer: answer})
+			}
+		}
+		c.hears(view.BeatReceived{ID: id, Beat: a.Beat})
+	}
+	if !heard {
+		done(view.BeatAnswered{Number: a.Beat.Number, Outcome: view.NobodyListens})
+	}
+}
+
+func (p *process) probe(node string) {
+	if n := p.w.nodes[node]; (n == nil || n.conn == nil) && !p.cut {
+		p.gets(view.NobodyThere{Node: node})
+	}
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

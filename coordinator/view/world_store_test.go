@@ -1,0 +1,122 @@
+package view_test
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// store is the buckets.
+type store struct {
+	last map[protocol.Bucket]uint64
+	keys map[protocol.Bucket]map[string]view.Record
+}
+
+func newStore() *store {
+	s := &store{last: map[protocol.Bucket]uint64{}, keys: map[protocol.Bucket]map[string]view.Record{}}
+	for _, b := range []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket} {
+		s.wipe(b)
+	}
+	return s
+}
+
+func (s *store) wipe(b protocol.Bucket) { s.last[b], s.keys[b] = 0, map[string]view.Record{} }
+
+// write stores all or none.
+func (s *store) write(b protocol.Bucket, writes []view.Write) ([]view.Record, bool) {
+	seen := map[string]bool{}
+	for _, x := range writes {
+		if seen[x.Key] || s.keys[b][x.Key].Revision != x.Last {
+			return nil, false
+		}
+		seen[x.Key] = true
+	}
+	records := make([]view.Record, 0, len(writes))
+	for _, x := range writes {
+		s.last[b]++
+		r := view.Record{Bucket: b, Key: x.Key, Value: x.Value, Revision: s.last[b], Deleted: x.Delete}
+		s.keys[b][x.Key] = r
+		records = append(records, r)
+	}
+	return records, true
+}
+
+func (s *store) since(b protocol.Bucket, after uint64) ([]view.Record, uint64) {
+	var records []view.Record
+	for _, r := range s.keys[b] {
+		if r.Revision > after {
+			records = append(records, r)
+		}
+	}
+	slices.SortFunc(records, func(x, y view.Record) int { return int(x.Revision) - int(y.Revision) })
+	return records, s.last[b]
+}
+
+func (s *store) sorted(b protocol.Bucket) []view.Record {
+	records, _ := s.since(b, 0)
+	slices.SortFunc(records, func(x, y view.Record) int {
+		if x.Key < y.Key {
+			return -1
+		}
+		return 1
+	})
+	return records
+}
+
+// view returns the last view that is stored, or nil.
+func (s *store) view() *protocol.View {
+	v, err := protocol.DecodeView(s.keys[protocol.PlacementBucket][protocol.ViewKey].Value)
+	if err != nil {
+		return nil
+	}
+	return &v
+}
+
+// put stores what somebody writes who doesn't ask for any revision.
+func (w *world) put(x view.Write, b protocol.Bucket) {
+	x.Last = w.store.keys[b][x.Key].Revision
+	records, _ := w.store.write(b, []view.Write{x})
+	w.publish(records)
+}
+
+// publish tells all nodes what was stored.
+func (w *world) publish(records []view.Record) {
+	for _, n := range w.names() {
+		p := w.nodes[n]
+		for _, r := range records {
+			if p.deaf > 0 && r.Bucket != protocol.NodesBucket {
+				p.deaf--
+				continue
+			}
+			p.hears(view.RecordStored{Record: r})
+		}
+	}
+}
+
+// write stores writes for a node, unless the story says otherwise, and answers.
+func (w *world) write(b protocol.Bucket, writes []view.Write, answer func(uint64, view.Outcome)) {
+	do := func() {
+		fate := ""
+		if acks := w.acks[b]; len(acks) > 0 {
+			fate, w.acks[b] = acks[0], acks[1:]
+		}
+		if fate == "never" {
+			return
+		}
+		records, ok := w.store.write(b, writes)
+		switch {
+		case !ok:
+			answer(0, view.Conflict)
+			return
+		case fate != "lost":
+			answer(w.store.last[b], view.Done)
+		}
+		w.publish(records)
+	}
+	if w.stall[b] != nil {
+		w.stall[b] = append(w.stall[b], do)
+		return
+	}
+	do()
+}

@@ -1,0 +1,83 @@
+package inmem
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none.
+func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
+	var a protocol.BeatAnswer
+	err := s.ask(ctx, s.subjects.Beat(), b, &a)
+	return a, err
+}
+
+func (s *Session) ask(ctx context.Context, subject string, req, resp any) error {
+	data, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	m, err := s.n.request(ctx, s, Msg{Subject: subject, Data: data})
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", subject, err)
+	}
+	return json.Unmarshal(m.Data, resp)
+}
+
+// Probe asks whether anybody listens for a node; if nobody does, Handler.NoInterest is called.
+func (s *Session) Probe(node string) error {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	switch {
+	case s.closed:
+		return coordinator.ErrClosed
+	case s.severed:
+		return nil
+	}
+	if !s.n.publish(s.cfg.Node, Msg{Subject: s.subjects.Probe(node)}) && s.peers != nil {
+		s.peers.put(func() { s.handler.NoInterest(node) })
+	}
+	return nil
+}
+
+// Wake asks a node for a heartbeat now.
+func (s *Session) Wake(node string) error { return s.send(Msg{Subject: s.subjects.Wake(node)}) }
+
+// Connected asks the server of a connection whether it is still open.
+func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error) {
+	s.n.mu.Lock()
+	closed, severed, latency := s.closed, s.severed, s.n.latency
+	s.n.mu.Unlock()
+	if closed {
+		return view.Unknown, coordinator.ErrClosed
+	}
+	if err := sleep(ctx, latency); err != nil {
+		return view.Unknown, nil
+	}
+	if !severed {
+		if e := s.n.connected(c); e != view.Unknown {
+			return e, nil
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return view.Unknown, nil
+	case <-s.done:
+		return view.Unknown, coordinator.ErrClosed
+	}
+}
+
+// Announce publishes messages in order.
+func (s *Session) Announce(msgs []coordinator.Message) error {
+	for i := range msgs {
+		if err := s.send(Msg{Subject: msgs[i].Subject, Data: msgs[i].Data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
