@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/replica"
+)
+
+const (
+	askSize    = 500 // children in one request for release
+	askCalls   = 8   // at once
+	askTimeout = time.Second
+	askPause   = 50 * time.Millisecond
+	askLongest = 250 * time.Millisecond
+)
+
+// asker asks other nodes to let go of children, for as long as replicas here wait for that. There is
+// a goroutine for each node that is asked at the moment.
+type asker struct {
+	h *Host
+
+	mu    sync.Mutex
+	nodes map[string]map[*slot]uint64 // whom to ask, for what, by which view
+}
+
+// add asks node to let go. The slot's lock is held.
+func (a *asker) add(s *slot, node string, view uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slots, runs := a.nodes[node]
+	if !runs {
+		slots = map[*slot]uint64{}
+		a.nodes[node] = slots
+		a.h.tasks.spawn(func() { a.run(node) })
+	}
+	slots[s] = view
+}
+
+// run asks one node until nothing waits for it any more.
+func (a *asker) run(node string) {
+	for pause := askPause; ; pause = min(2*pause, askLongest) {
+		asks := a.pending(node)
+		if len(asks) == 0 {
+			return
+		}
+		a.round(node, asks)
+		if !a.more(node) {
+			continue
+		}
+		select {
+		case <-time.After(pause):
+		case <-a.h.ctx.Done():
+		}
+	}
+}
+
+type ask struct {
+	s    *slot
+	view uint64
+}
+
+// pending returns what is still waited for; when it is nothing, the goroutine's end is noted.
+func (a *asker) pending(node string) []ask {
+	for {
+		asks := a.snapshot(node)
+		kept := asks[:0]
+		for _, k := range asks {
+			if k.waits(node) {
+				kept = append(kept, k)
+			} else {
+				a.drop(node, k)
+			}
+		}
+		if len(kept) > 0 && a.h.ctx.Err() == nil {
+			return kept
+		}
+		if a.finish(node, a.h.ctx.Err() != nil) {
+			return nil
+		}
+	}
+}
+
+func (k ask) waits(node string) bool {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	return k.s.m.Waits(node, k.view)
+}
+
+func (a *asker) snapshot(node string) []ask {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]ask, 0, len(a.nodes[node]))
+	for s, v := range a.nodes[node] {
+		out = append(out, ask{s, v})
+	}
+	return out
+}
+
+func (a *asker) drop(node string, k ask) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.nodes[node][k.s] == k.view {
+		delete(a.nodes[node], k.s)
+	}
+}
+
+func (a *asker) more(node string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.nodes[node]) > 0
+}
+
+// finish ends the node's goroutine if nothing was added meanwhile.
+func (a *asker) finish(node string, always bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.nodes[node]) > 0 && !always {
+		return false
+	}
+	delete(a.nodes, node)
+	return true
+}
+
+// round asks once for everything.
+func (a *asker) round(node string, asks []ask) {
+	var wg sync.WaitGroup
+	room := make(chan struct{}, askCalls)
+	for len(asks) > 0 {
+		part := asks[:min(askSize, len(asks))]
+		asks = asks[len(part):]
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			a.call(node, part)
+		})
+	}
+	wg.Wait()
+}
+
+func (a *asker) call(node string, asks []ask) {
+	l := a.h.link.Load()
+	if l == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, askTimeout)
+	defer cancel()
+	req := protocol.ReleaseRequest{V: 1, From: a.h.cfg.Node}
+	byName := make(map[string]ask, len(asks))
+	for _, k := range asks {
+		req.Children = append(req.Children, protocol.Release{Child: k.s.child, View: k.view})
+		byName[k.s.child] = k
+	}
+	answer, err := l.t.AskRelease(ctx, node, req)
+	if err != nil {
+		a.h.cfg.Logger.Debug("a release was not answered; asking again", "node", node, "children", len(asks), "error", err)
+		return
+	}
+	if answer.Node != node {
+		a.h.cfg.Logger.Warn("a release was answered by another node and is not taken", "asked", node, "answered", answer.Node)
+		return
+	}
+	for _, name := range answer.Released {
+		if k, ok := byName[name]; ok {
+			a.drop(node, k)
+			k.s.step(replica.Released{Node: node, View: k.view})
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// book keeps what Report says, so that a report costs what there is to report, not what there is.
+type book struct {
+	mu       sync.Mutex
+	begun    uint64 // the newest assigned view
+	view     uint64 // the newest that was assigned to the end
+	waiting  map[*slot]uint64
+	failed   map[*slot]protocol.Failed
+	since    map[*slot]uint64 // of failed ones
+	children int
+	active   int
+	changed  chan struct{} // room for one
+}
+
+// line is what the book has of one replica.
+type line struct {
+	waiting, failed, child, active bool
+}
+
+func newBook() *book {
+	return &book{
+		waiting: map[*slot]uint64{}, failed: map[*slot]protocol.Failed{}, since: map[*slot]uint64{},
+		changed: make(chan struct{}, 1),
+	}
+}
+
+func (b *book) begin(view uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun = view
+}
+
+func (b *book) end(view uint64) {
+	b.mu.Lock()
+	b.view = view
+	b.mu.Unlock()
+	b.notify()
+}
+
+func (b *book) notify() {
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+// write replaces the line of s. The slot's lock is held.
+func (b *book) write(s *slot, old, now line, f protocol.Failed) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.children += count(now.child) - count(old.child)
+	b.active += count(now.active) - count(old.active)
+	b.writeWaiting(s, old, now)
+	switch {
+	case now.failed:
+		if !old.failed {
+			b.since[s] = b.begun
+		}
+		b.failed[s] = f
+		b.notify()
+	case old.failed:
+		delete(b.failed, s)
+		delete(b.since, s)
+	}
+}
+
+func (b *book) writeWaiting(s *slot, old, now line) {
+	if old.waiting == now.waiting {
+		return
+	}
+	if now.waiting {
+		b.waiting[s] = b.begun
+		return
+	}
+	delete(b.waiting, s)
+	b.notify()
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (b *book) report() protocol.Report {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := protocol.Report{Settled: b.view, Children: b.children, Active: b.active}
+	r.Settled = min(r.Settled, settledBy(b.waiting), settledBy(b.since))
+	for s, v := range b.waiting {
+		if v <= r.Settled || len(b.waiting) <= protocol.MaxReported {
+			r.Waiting = append(r.Waiting, s.child)
+		}
+	}
+	for s, f := range b.failed {
+		if b.since[s] <= r.Settled || len(b.failed) <= protocol.MaxReported {
+			r.Failed = append(r.Failed, f)
+		}
+	}
+	slices.Sort(r.Waiting)
+	slices.SortFunc(r.Failed, func(a, b protocol.Failed) int { return cmp.Compare(a.Child, b.Child) })
+	return r
+}
+
+// settledBy returns the newest view up to which no more replicas wait than one report can list.
+func settledBy(since map[*slot]uint64) uint64 {
+	if len(since) <= protocol.MaxReported {
+		return ^uint64(0)
+	}
+	views := make([]uint64, 0, len(since))
+	for _, v := range since {
+		views = append(views, v)
+	}
+	slices.Sort(views)
+	return max(views[protocol.MaxReported], 1) - 1
+}

@@ -1,0 +1,328 @@
+package kinds_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+	"github.com/phub-io/phub/worker/kinds"
+)
+
+// TestMain is also the program that the tests of exec run: what it does is said by the child's args.
+func TestMain(m *testing.M) {
+	if what := os.Getenv("PHUB_ARG_HELPER"); what != "" {
+		helper(what)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func helper(what string) {
+	if what == "deaf" {
+		signal.Ignore(syscall.SIGTERM)
+		time.Sleep(time.Hour) // a bare select would be found to be a deadlock
+	}
+	in := bufio.NewReader(os.Stdin)
+	fmt.Fprintln(os.Stderr, "program up", os.Getenv("PHUB_MODE"), os.Getenv("PHUB_EPOCH"))
+	if what == "ready" {
+		fmt.Println(`{"type":"ready"}`)
+	}
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var l struct {
+			Type, Data, Mode string
+			DataBase64       []byte `json:"data_base64"`
+			ID, Epoch        uint64
+			Header           map[string][]string
+		}
+		if err := json.Unmarshal(line, &l); err != nil {
+			os.Exit(3)
+		}
+		if l.Type == "mode" {
+			fmt.Fprintln(os.Stderr, "mode", l.Mode, l.Epoch)
+			continue
+		}
+		respond(l.ID, l.Data, l.DataBase64, l.Epoch, l.Header)
+	}
+}
+
+func respond(id uint64, data string, binary []byte, epoch uint64, header map[string][]string) {
+	switch data {
+	case "exit":
+		os.Exit(4)
+	case "garbage":
+		fmt.Println("hello there")
+	case "long":
+		fmt.Println(strings.Repeat("x", 3<<20))
+	case "silent":
+	case "error":
+		fmt.Printf(`{"type":"reply","id":%d,"error":{"code":418,"message":"a teapot"}}`+"\n", id)
+	case "":
+		b, _ := json.Marshal(map[string]any{"type": "reply", "id": id, "data_base64": append(binary, '!')})
+		fmt.Println(string(b))
+	default:
+		text := fmt.Sprintf("%s %s %s %d %v", data, os.Getenv("PHUB_CHILD"), os.Getenv("PHUB_ARG_SOME_KEY"), epoch, header["X"])
+		b, _ := json.Marshal(map[string]any{"type": "reply", "id": id, "data": text, "header": map[string]string{"Y": "2"}})
+		fmt.Println(string(b))
+	}
+}
+
+// net is a transport that carries the requests of one test.
+type net struct{ h worker.Handler }
+
+func (n *net) Serve(h worker.Handler) error                  { n.h = h; return nil }
+func (*net) Open(context.Context, []protocol.Interest) error { return nil }
+func (*net) Close(context.Context, []string) error           { return nil }
+func (*net) MaxPayload() int                                 { return 1 << 20 }
+func (*net) AskRelease(context.Context, string, protocol.ReleaseRequest) (protocol.ReleaseAnswer, error) {
+	return protocol.ReleaseAnswer{}, errors.New("nobody")
+}
+
+type reply struct {
+	header map[string][]string
+	data   string
+}
+
+type replier chan reply
+
+func (c replier) Reply(h map[string][]string, data []byte) error {
+	c <- reply{h, string(data)}
+	return nil
+}
+
+func (r reply) String() string {
+	if code := r.header[protocol.HeaderErrorCode]; code != nil {
+		return code[0] + " " + r.header[protocol.HeaderError][0]
+	}
+	return r.data
+}
+
+// fixture is a host with one active child "c".
+type fixture struct {
+	*worker.Host
+	net *net
+	log *logBuffer
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func setup(t *testing.T, kind string, args map[string]string) *fixture {
+	t.Helper()
+	f := &fixture{net: &net{}, log: &logBuffer{}}
+	log := slog.New(slog.NewTextHandler(f.log, nil))
+	start := time.Now()
+	f.Host = worker.New(worker.Config{
+		Hub: "h", Node: "n1", Kinds: kinds.BuiltinWith(log), Logger: log, StopTimeout: 4 * time.Second,
+		Now: func() int64 { return int64(time.Since(start)) },
+	})
+	t.Cleanup(func() {
+		if err := f.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := f.Attach(f.net); err != nil {
+		t.Fatal(err)
+	}
+	f.Trust(int64(time.Hour), "test")
+	s := protocol.Spec{Child: "c", Kind: kind, Args: args, Redundancy: protocol.Redundancy{Signal: protocol.SignalAll}}.WithDefaults(protocol.Redundancy{})
+	s.Restart.Max = 1
+	f.Assign(1, []protocol.Assignment{{Child: "c", View: 1, Assigned: true, Spec: &s, SpecRev: 1, Mode: protocol.Active, Epoch: 1}}, false)
+	return f
+}
+
+func (f *fixture) ask(t *testing.T, data string) reply {
+	t.Helper()
+	c := make(replier, 1)
+	f.net.h.Request(&worker.Incoming{Child: "c", Data: []byte(data), Header: map[string][]string{"X": {"1"}}, Reply: c})
+	select {
+	case r := <-c:
+		return r
+	case <-time.After(20 * time.Second):
+		t.Fatalf("no reply to %.20q; log:\n%s", data, f.log)
+		return reply{}
+	}
+}
+
+func (f *fixture) settled(t *testing.T) {
+	t.Helper()
+	eventually(t, f.log, func() bool { r := f.Report(); return len(r.Waiting) == 0 && r.Settled == 1 })
+}
+
+func eventually(t *testing.T, log *logBuffer, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited too long; log:\n%s", log)
+		}
+	}
+}
+
+func program(what string) map[string]string {
+	command, _ := json.Marshal([]string{os.Args[0]})
+	return map[string]string{"command": string(command), "helper": what, "some.key": "v"}
+}
+
+func want(t *testing.T, r reply, text string) {
+	t.Helper()
+	if !strings.Contains(r.String(), text) {
+		t.Errorf("got %.200q, want %q", r.String(), text)
+	}
+}
+
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "echo", nil)
+	f.settled(t)
+	want(t, f.ask(t, "hello"), "hello")
+}
+
+func TestCounter(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "counter", nil)
+	f.settled(t)
+	want(t, f.ask(t, "inc"), `{"child":"c","node":"n1","epoch":1,"count":1}`)
+	want(t, f.ask(t, ""), `"count":2}`)
+	want(t, f.ask(t, "get"), `"count":2}`)
+	want(t, f.ask(t, "reset"), `"count":0}`)
+	want(t, f.ask(t, "jump"), `400 found the command "jump"; a counter knows inc, get and reset`)
+}
+
+func TestExec_RequestsAndModes(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("ready"))
+	f.settled(t)
+	r := f.ask(t, "hello")
+	want(t, r, "hello c v 1 [1]")
+	if r.header["Y"][0] != "2" || r.header[protocol.HeaderEpoch][0] != "1" {
+		t.Errorf("header: %v", r.header)
+	}
+	want(t, f.ask(t, "\xff\x00"), "\xff\x00!")
+	want(t, f.ask(t, "error"), "418 a teapot")
+	// A program that is started before the node is trusted is passive first.
+	eventually(t, f.log, func() bool {
+		log := f.log.String()
+		return strings.Contains(log, "mode active 1") &&
+			(strings.Contains(log, "program up active 1") || strings.Contains(log, "program up passive 0"))
+	})
+}
+
+func TestExec_ExitRestartsTheProgram(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	want(t, f.ask(t, "exit"), "500 program ended while it handled the request: exit status 4")
+	eventually(t, f.log, func() bool { return strings.HasPrefix(f.ask(t, "hello").String(), "hello c") })
+}
+
+func TestExec_GarbageFailsTheReplica(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"garbage", "long"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, "exec", program("plain"))
+			f.settled(t)
+			want(t, f.ask(t, what), "on stdout")
+			eventually(t, f.log, func() bool { f.ask(t, what); return len(f.Report().Failed) == 1 })
+		})
+	}
+}
+
+func TestExec_LostRoleAndLateReply(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	c := make(replier, 1)
+	f.net.h.Request(&worker.Incoming{Child: "c", Data: []byte("silent"), Reply: c})
+	time.AfterFunc(50*time.Millisecond, func() { f.Trust(0, "test") })
+	want(t, <-c, "504 its effect is unknown")
+	f.Trust(int64(time.Hour), "test")
+	want(t, f.ask(t, "hello"), "hello c")
+}
+
+func TestExec_DeafProgramIsKilled(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("deaf"))
+	f.settled(t)
+	c := make(replier, 1)
+	f.net.h.Request(&worker.Incoming{Child: "c", Data: bytes.Repeat([]byte("x"), 1<<19), Reply: c})
+	time.AfterFunc(50*time.Millisecond, func() { f.Trust(0, "test") })
+	want(t, <-c, "504 its effect is unknown")
+}
+
+func TestExec_StopKillsWhatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("deaf"))
+	f.settled(t)
+	f.Assign(2, []protocol.Assignment{{Child: "c", View: 2}}, false)
+	eventually(t, f.log, func() bool { return f.Report().Children == 0 && len(f.Report().Waiting) == 0 })
+	if !strings.Contains(f.log.String(), "was killed") {
+		t.Errorf("log: %s", f.log)
+	}
+}
+
+func TestExec_Shell(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Fatal("this test needs sh, which every unix has: ", err)
+	}
+	script := `while read -r line; do case $line in *'"request"'*) ;; *) continue ;; esac; id=${line#*\"id\":}; id=${id%%,*}; echo "{\"type\":\"reply\",\"id\":$id,\"data\":\"$PHUB_CHILD $0 $1\"}"; done`
+	f := setup(t, "exec", map[string]string{"command": "sh -c", "arg1": script, "arg2": "zero", "arg3": "one two"})
+	f.settled(t)
+	want(t, f.ask(t, "x"), "c zero one two")
+}
+
+func TestExec_BadArgs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args map[string]string
+		want string
+	}{
+		"nothing":    {nil, "args.command: found nothing"},
+		"bad array":  {map[string]string{"command": `["a"`}, "a JSON array of strings"},
+		"no program": {map[string]string{"command": "/does/not/exist"}, "must be on the PATH of every node"},
+		"not ready":  {map[string]string{"command": "true", "ready": "true"}, "program ended before it was ready: exit status 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, "exec", c.args)
+			eventually(t, f.log, func() bool { return len(f.Report().Failed) == 1 })
+			if got := f.Report().Failed[0].Error; !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}

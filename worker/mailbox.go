@@ -1,0 +1,199 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/phub-io/phub/worker/replica"
+)
+
+// mailbox is what waits for a replica. Changes of mode go before requests: the door decides by what
+// the machine is at the moment, and the worker must have been told of that before.
+type mailbox struct {
+	tells    []ModeChange
+	requests []*Incoming
+	head     int
+	loop     int // number of the goroutine that empties it; 0: there is none
+	loops    int
+	busy     bool            // user code runs in that goroutine
+	quiet    []chan struct{} // closed when it does no more
+}
+
+func (b *mailbox) len() int { return len(b.requests) - b.head }
+
+func (b *mailbox) idle() bool { return !b.busy && b.len() == 0 }
+
+func (b *mailbox) push(in *Incoming) {
+	if b.head == len(b.requests) && b.head > 0 {
+		b.requests, b.head = b.requests[:0], 0
+	}
+	b.requests = append(b.requests, in)
+}
+
+func (b *mailbox) pop() *Incoming {
+	in := b.requests[b.head]
+	b.requests[b.head] = nil
+	b.head++
+	if b.head == len(b.requests) {
+		b.requests, b.head = b.requests[:0], 0
+		if cap(b.requests) > 16 {
+			b.requests = nil // an idle replica keeps no memory of a busy time
+		}
+	}
+	return in
+}
+
+// unbusy says that the user's code returned.
+func (b *mailbox) unbusy() {
+	b.busy = false
+	for _, c := range b.quiet {
+		close(c)
+	}
+	b.quiet = nil
+}
+
+// job is one thing to do for a replica, outside of its lock.
+type job struct {
+	in    *Incoming // nil: a change of mode
+	why   string    // not empty: refuse in
+	run   *run
+	ctx   context.Context
+	epoch uint64
+	mode  ModeChange
+}
+
+// arrive takes a request in.
+func (s *slot) arrive(in *Incoming) {
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		s.h.refuse(in, s.h.noReplica(in.Child))
+		return
+	}
+	if s.mail.len() >= s.h.cfg.Mailbox {
+		s.mu.Unlock()
+		s.h.refuse(in, "too busy: as many requests as its mailbox holds wait for "+s.child+" on "+s.h.cfg.Node)
+		return
+	}
+	s.mail.push(in)
+	s.kick()
+	s.mu.Unlock()
+}
+
+// kick starts the goroutine that empties the mailbox, if there is something that can be done now.
+func (s *slot) kick() {
+	b := &s.mail
+	if b.len() == 0 && len(b.tells) == 0 {
+		return
+	}
+	if b.loop != 0 {
+		s.refuseBehind()
+		return
+	}
+	if !s.ready() {
+		return
+	}
+	b.loops++
+	b.loop = b.loops
+	s.h.pool.run(shift{s, b.loop})
+}
+
+// ready reports whether there is a job for the mailbox's goroutine.
+func (s *slot) ready() bool {
+	if len(s.mail.tells) > 0 && s.m.Life() == replica.Running {
+		return true
+	}
+	return s.mail.len() > 0 && s.m.Door(s.h.cfg.Now()) != replica.Hold
+}
+
+// refuseBehind refuses what waits behind a running handler, if it can't be served any more.
+func (s *slot) refuseBehind() {
+	if !s.mail.busy || s.mail.len() == 0 {
+		return
+	}
+	now := s.h.cfg.Now()
+	if s.m.Door(now) != replica.Refuse {
+		return
+	}
+	why := s.why(now)
+	waiting := append([]*Incoming(nil), s.mail.requests[s.mail.head:]...)
+	s.mail.requests, s.mail.head = nil, 0
+	s.h.tasks.spawn(func() {
+		for _, in := range waiting {
+			s.h.refuse(in, why)
+		}
+	})
+}
+
+func (s *slot) why(now int64) string {
+	return "not active: " + s.child + " on " + s.h.cfg.Node + ": " + s.m.Why(now)
+}
+
+// empty does what waits, until nothing can be done any more.
+func (s *slot) empty(n int) {
+	for {
+		j, ok := s.next(n)
+		switch {
+		case !ok:
+			return
+		case j.why != "":
+			s.h.refuse(j.in, j.why)
+		case j.in != nil:
+			s.handle(&j)
+		default:
+			s.tellNow(&j)
+		}
+	}
+}
+
+// next says that the job before is done, and returns the next.
+func (s *slot) next(n int) (job, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mail.loop != n {
+		return job{}, false // abandoned: another goroutine goes on, with another worker
+	}
+	if s.mail.busy {
+		s.mail.unbusy()
+	}
+	j, ok := s.take()
+	if !ok {
+		s.mail.loop = 0
+		s.checkDrained()
+	}
+	return j, ok
+}
+
+// take takes the next job out. Here is the door: what it returns to be served is served at once.
+func (s *slot) take() (job, bool) {
+	if len(s.mail.tells) > 0 && s.m.Life() == replica.Running {
+		j := job{run: s.run, mode: s.mail.tells[0]}
+		s.mail.tells = s.mail.tells[1:]
+		s.mail.busy = true
+		return j, true
+	}
+	if s.mail.len() == 0 {
+		return job{}, false
+	}
+	now := s.h.cfg.Now()
+	switch s.m.Door(now) {
+	case replica.Refuse:
+		return job{in: s.mail.pop(), why: s.why(now)}, true
+	case replica.Serve:
+		s.mail.busy = true
+		return job{in: s.mail.pop(), run: s.run, ctx: s.handlerContext(), epoch: s.m.Epoch()}, true
+	}
+	return job{}, false
+}
+
+// tell queues a change of mode, if the child's signal has the worker told of it.
+func (s *slot) tell(t replica.Tell) {
+	if _, ok := s.run.worker.(ModeListener); !ok || !s.run.spec.Redundancy.Signal.Tells(t.Mode) {
+		return
+	}
+	s.mail.tells = append(s.mail.tells, ModeChange{Mode: t.Mode, Epoch: t.Epoch, Reason: t.Reason})
+}
+
+func (s *slot) tellNow(j *job) {
+	defer s.recovered(j.run, nil)
+	j.run.worker.(ModeListener).ModeChanged(j.run.ctx, j.mode)
+}

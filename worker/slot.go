@@ -1,0 +1,209 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/replica"
+)
+
+// slot is the place of one child on this node: its machine, the worker that runs at the moment, and
+// what waits for it. A slot at rest has no goroutine. mu is held for short and never while user code
+// runs; what is done under it only starts goroutines and notes things down.
+type slot struct {
+	h     *Host
+	child string
+	mode  atomic.Uint64 // epoch<<1, and 1 if active
+
+	mu      sync.Mutex
+	m       replica.Machine
+	gone    bool // no longer in the host: look the child up again
+	run     *run
+	mail    mailbox
+	tenure  *tenure // nil until a handler needs it
+	timer   *time.Timer
+	timerAt int64
+	drain   bool     // the machine waits for Drained
+	onLetGo []func() // called when nothing is served any more
+	line    line
+}
+
+func newSlot(h *Host, child string) *slot {
+	return &slot{h: h, child: child, m: replica.New(&h.lease, &h.limits)}
+}
+
+// step gives an event to the machine.
+func (s *slot) step(e replica.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stepLocked(e)
+}
+
+func (s *slot) stepLocked(e replica.Event) {
+	for _, a := range s.m.Step(s.h.cfg.Now(), e) {
+		s.carryOut(a)
+	}
+	s.publish()
+	s.checkDrained()
+	s.kick()
+	s.arm()
+	if s.m.LetGo() {
+		s.letGo()
+	}
+	if s.m.Gone() {
+		s.forget()
+	}
+}
+
+func (s *slot) carryOut(a replica.Action) {
+	switch a := a.(type) {
+	case replica.Start:
+		s.start(a)
+	case replica.Stop:
+		s.stop(a)
+	case replica.Tell:
+		s.tell(a)
+	case replica.Open:
+		s.h.opener.add(s, a.Conn)
+	case replica.Close:
+		s.h.closer.add(s, a.Conn)
+	case replica.Ask:
+		s.h.asker.add(s, a.Node, a.View)
+	case replica.Drain:
+		s.drain = true
+	case replica.Cancel:
+		s.endTenure(causeOf(a.Cause))
+	case replica.Abandon:
+		s.h.cfg.Logger.Error("a handler ignores that its context is cancelled; it is abandoned, and its replica takes nothing until it returns",
+			"child", s.child)
+	}
+}
+
+func causeOf(c replica.Cause) error {
+	if c == replica.LeaseLost {
+		return ErrLeaseLost
+	}
+	return ErrDemoted
+}
+
+// publish makes what the machine is now visible to those who don't hold the lock.
+func (s *slot) publish() {
+	m, epoch := s.m.Mode()
+	word := epoch << 1
+	if m == protocol.Active {
+		word |= 1
+	}
+	s.mode.Store(word)
+	if s.m.LetGo() {
+		s.endTenure(ErrDemoted)
+		s.drain = false
+	}
+	s.write()
+}
+
+// write brings the book up to date.
+func (s *slot) write() {
+	f := s.m.Failure()
+	now := line{
+		waiting: !s.m.Settled(), failed: f != nil,
+		child: s.m.Assigned(), active: s.m.Role() >= replica.Active && f == nil,
+	}
+	if now == s.line && f == nil {
+		return
+	}
+	var failed protocol.Failed
+	if f != nil {
+		now.waiting = false // it is reported as failed
+		failed = protocol.Failed{Child: s.child, View: s.m.View(), Error: f.Err, Ended: f.Ended}
+	}
+	s.h.book.write(s, s.line, now, failed)
+	s.line = now
+}
+
+func (s *slot) current() (protocol.Mode, uint64) {
+	word := s.mode.Load()
+	if word&1 != 0 {
+		return protocol.Active, word >> 1
+	}
+	return protocol.Passive, word >> 1
+}
+
+// checkDrained tells the machine that nothing is left of what was taken.
+func (s *slot) checkDrained() {
+	if s.drain && s.mail.idle() {
+		s.drain = false
+		s.stepLocked(replica.Drained{})
+	}
+}
+
+// arm sets the timer to what the machine wants.
+func (s *slot) arm() {
+	at := s.m.Wake()
+	if at == 0 || at == s.timerAt {
+		return
+	}
+	s.timerAt = at
+	d := time.Duration(at - s.h.cfg.Now())
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, s.tick)
+		return
+	}
+	s.timer.Reset(d)
+}
+
+func (s *slot) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timerAt = 0
+	if !s.gone {
+		s.stepLocked(replica.Tick{})
+	}
+}
+
+func (s *slot) letGo() {
+	for _, f := range s.onLetGo {
+		f()
+	}
+	s.onLetGo = nil
+}
+
+// forget takes the slot out of the host, unless an entry that this node does not know yet must be
+// remembered.
+func (s *slot) forget() {
+	if s.gone || s.m.MinView() > s.h.seen.Load() {
+		return
+	}
+	s.gone = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.h.remove(s)
+}
+
+// tenure is the time for which the replica is active without a break, as handlers see it: their context
+// ends with it, and with the run.
+type tenure struct {
+	run    *run
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// handlerContext returns the context of the present tenure and run.
+func (s *slot) handlerContext() context.Context {
+	if s.tenure == nil || s.tenure.run != s.run {
+		s.endTenure(ErrStopped)
+		ctx, cancel := context.WithCancelCause(s.run.ctx)
+		s.tenure = &tenure{s.run, ctx, cancel}
+	}
+	return s.tenure.ctx
+}
+
+func (s *slot) endTenure(cause error) {
+	if s.tenure != nil {
+		s.tenure.cancel(cause)
+		s.tenure = nil
+	}
+}

@@ -1,0 +1,291 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+)
+
+// faulty is a worker made of functions; nil ones do nothing.
+type faulty struct {
+	startFunc func() error
+	runFunc   func(ctx context.Context) error
+	modeFunc  func()
+}
+
+func (f *faulty) Start(context.Context, worker.Replica) error {
+	if f.startFunc == nil {
+		return nil
+	}
+	return f.startFunc()
+}
+
+func (f *faulty) Run(ctx context.Context) error {
+	if f.runFunc == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return f.runFunc(ctx)
+}
+
+func (f *faulty) ModeChanged(context.Context, worker.ModeChange) {
+	if f.modeFunc != nil {
+		f.modeFunc()
+	}
+}
+
+func (f *faulty) Handle(_ context.Context, r *worker.Request) ([]byte, error) {
+	switch string(r.Data) {
+	case "panic":
+		panic("as asked")
+	case "error":
+		return []byte("details"), errors.New("as\nasked")
+	case "own":
+		return nil, worker.Errorf(418, "a teapot")
+	case "header":
+		r.SetReplyHeader("X-Mine", "1")
+		r.SetReplyHeader(protocol.HeaderNode, "forged")
+	case "large":
+		return make([]byte, 1<<20), nil
+	}
+	return r.Data, nil
+}
+
+// supervise runs one active child "a" of the kind, in a bubble.
+func supervise(t *testing.T, kind worker.Kind, policy protocol.RestartPolicy, test func(t *testing.T, b *bus, n *node)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		n := newNode(t, b, "n1", map[string]worker.Kind{"test": kind, "other": kind})
+		defer n.stop(t)
+		n.trust(24 * time.Hour)
+		n.assign(1, active("a", 1, spec(func(s *protocol.Spec) { s.Restart.Policy = policy })), active("b", 1))
+		synctest.Wait()
+		test(t, b, n)
+	})
+}
+
+func always(w worker.Worker) worker.Kind {
+	return func(worker.Replica) (worker.Worker, error) { return w, nil }
+}
+
+func TestHost_AnswersOfHandlers(t *testing.T) {
+	t.Parallel()
+	supervise(t, always(&faulty{}), protocol.Permanent, func(t *testing.T, b *bus, _ *node) {
+		wantReply(t, <-b.send("a", "error"), 500, "detailsas asked")
+		wantReply(t, <-b.send("a", "own"), 418, "a teapot")
+		wantReply(t, <-b.send("a", "large"), 413, "raise max_payload")
+		r := <-b.send("a", "header")
+		if r.get("X-Mine") != "1" || r.get(protocol.HeaderNode) != "n1" {
+			t.Errorf("headers: %v", r.header)
+		}
+	})
+}
+
+func TestHost_PanicRestartsAndLosesNothingElse(t *testing.T) {
+	t.Parallel()
+	var made atomic.Int32
+	kind := func(worker.Replica) (worker.Worker, error) { made.Add(1); return &faulty{}, nil }
+	supervise(t, kind, protocol.Permanent, func(t *testing.T, b *bus, n *node) {
+		first, second, other := b.send("a", "panic"), b.send("a", "next"), b.send("b", "other")
+		wantReply(t, <-first, 502, "panicked: as asked")
+		wantReply(t, <-second, 200, "next")
+		wantReply(t, <-other, 200, "other")
+		if made.Load() != 3 || n.Report().Failed != nil {
+			t.Errorf("made %d, report %+v", made.Load(), n.Report())
+		}
+	})
+}
+
+func TestHost_GivesUp(t *testing.T) {
+	t.Parallel()
+	var made atomic.Int32
+	kind := func(r worker.Replica) (worker.Worker, error) {
+		if r.Child == "a" {
+			made.Add(1)
+			return nil, errors.New("no disk")
+		}
+		return &faulty{}, nil
+	}
+	supervise(t, kind, protocol.Permanent, func(t *testing.T, b *bus, n *node) {
+		time.Sleep(10 * time.Second)
+		failed := n.Report().Failed
+		if len(failed) != 1 || failed[0].Child != "a" || failed[0].View != 1 || failed[0].Ended || !strings.Contains(failed[0].Error, "given up after 5 restarts within 10s: make worker: no disk") {
+			t.Errorf("failed: %+v", failed)
+		}
+		if made.Load() != 6 {
+			t.Errorf("made %d times", made.Load())
+		}
+		wantReply(t, <-b.send("b", "x"), 200, "x")
+		wantReply(t, n.force("a", "x"), 503, "")
+		n.assign(2, none("a", 2))
+		synctest.Wait()
+		if r := n.Report(); r.Failed != nil || r.Settled != 2 || r.Children != 1 {
+			t.Errorf("report: %+v", r)
+		}
+	})
+}
+
+func TestHost_UnknownKindFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	supervise(t, always(&faulty{}), protocol.Permanent, func(t *testing.T, _ *bus, n *node) {
+		n.assign(2, passive("c", 2, spec(func(s *protocol.Spec) { s.Kind = "nope" })))
+		synctest.Wait()
+		failed := n.Report().Failed
+		if len(failed) != 1 || !strings.Contains(failed[0].Error, `kind "nope" is not registered on node n1, which knows: other, test`) {
+			t.Errorf("failed: %+v", failed)
+		}
+	})
+}
+
+func TestHost_RunDecidesOverTheLife(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name   string
+		policy protocol.RestartPolicy
+		err    error
+		panics bool
+		ended  bool
+		runs   int32
+	}{
+		{"permanent, normal end", protocol.Permanent, nil, false, false, 6},
+		{"transient, normal end", protocol.Transient, nil, false, true, 1},
+		{"transient, error", protocol.Transient, boom, false, false, 6},
+		{"transient, panic", protocol.Transient, nil, true, false, 6},
+		{"temporary, error", protocol.Temporary, boom, false, true, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var runs atomic.Int32
+			run := func(context.Context) error {
+				runs.Add(1)
+				if c.panics {
+					panic("in Run")
+				}
+				return c.err
+			}
+			kind := func(r worker.Replica) (worker.Worker, error) {
+				if r.Child == "a" {
+					return &faulty{runFunc: run}, nil
+				}
+				return &faulty{}, nil
+			}
+			supervise(t, kind, c.policy, func(t *testing.T, _ *bus, n *node) {
+				time.Sleep(20 * time.Second)
+				failed := n.Report().Failed
+				if len(failed) != 1 || failed[0].Ended != c.ended || runs.Load() != c.runs {
+					t.Errorf("runs %d, failed %+v", runs.Load(), failed)
+				}
+			})
+		})
+	}
+}
+
+func TestHost_PanicsOutsideOfHandle(t *testing.T) {
+	t.Parallel()
+	for name, w := range map[string]*faulty{
+		"start": {startFunc: func() error { panic("in Start") }},
+		"mode":  {modeFunc: func() { panic("in ModeChanged") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			supervise(t, always(w), protocol.Temporary, func(t *testing.T, _ *bus, n *node) {
+				time.Sleep(time.Minute)
+				if failed := n.Report().Failed; len(failed) != 2 || !strings.Contains(failed[0].Error, "panic: in ") {
+					t.Errorf("failed: %+v", failed)
+				}
+			})
+		})
+	}
+}
+
+func TestHost_MailboxIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		n := newNode(t, b, "n1", kindOf(newRecorder()), func(c *worker.Config) { c.Mailbox = 2 })
+		defer n.stop(t)
+		n.trust(time.Hour)
+		n.assign(1, active("a", 1))
+		synctest.Wait()
+		slow := b.send("a", "slow")
+		synctest.Wait()
+		one, two, three := b.send("a", "1"), b.send("a", "2"), b.send("a", "3")
+		wantReply(t, <-three, 503, "too busy")
+		wantReply(t, <-slow, 200, "slow")
+		wantReply(t, <-one, 200, "1")
+		wantReply(t, <-two, 200, "2")
+	})
+}
+
+func TestHost_SignalSaysWhichModesAreTold(t *testing.T) {
+	t.Parallel()
+	for signal, want := range map[protocol.Signal][]string{
+		protocol.SignalNone:    nil,
+		protocol.SignalActive:  {"active 2 test"},
+		protocol.SignalPassive: {"passive 1 test"},
+		protocol.SignalAll:     {"passive 1 test", "active 2 test"},
+	} {
+		t.Run(string(signal), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newRecorder()
+				n := newNode(t, newBus(), "n1", kindOf(w))
+				defer n.stop(t)
+				n.trust(time.Hour)
+				o := spec(func(s *protocol.Spec) { s.Redundancy.Signal = signal })
+				n.assign(1, passive("a", 1, o))
+				synctest.Wait()
+				n.assign(2, active("a", 1, o, epoch(2)))
+				synctest.Wait()
+				if got := w.log(); !slices.Equal(got, want) {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestHost_ReportIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		changed := make(chan struct{}, 1)
+		stuck := make(chan struct{})
+		kind := func(worker.Replica) (worker.Worker, error) { <-stuck; return &faulty{}, nil }
+		n := newNode(t, newBus(), "n1", map[string]worker.Kind{"test": kind}, func(c *worker.Config) {
+			c.Changed = func() {
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			}
+		})
+		defer n.stop(t)
+		n.assign(5, passive("first", 5))
+		var many []protocol.Assignment
+		for i := range protocol.MaxReported {
+			many = append(many, passive("c"+strings.Repeat("x", i%100)+string(rune('a'+i/100)), 6))
+		}
+		n.Assign(6, many, false)
+		n.assign(7)
+		if r := n.Report(); r.Settled != 5 || !slices.Equal(r.Waiting, []string{"first"}) {
+			t.Errorf("report: settled %d, waiting %d", r.Settled, len(r.Waiting))
+		}
+		n.assign(8, none("first", 8))
+		close(stuck)
+		synctest.Wait()
+		<-changed
+		if r := n.Report(); r.Settled != 8 || r.Waiting != nil || r.Children != protocol.MaxReported {
+			t.Errorf("report: %+v", r)
+		}
+	})
+}
