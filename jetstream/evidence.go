@@ -1,0 +1,85 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Every account may ask this of all servers, without any configuration.
+const connectionsSubject = "$SYS.REQ.ACCOUNT.PING.CONNZ"
+
+// connections is a server's answer: which of its connections are open in the account that asked.
+type connections struct {
+	Server struct {
+		ID string `json:"id"`
+	} `json:"server"`
+	Data *struct {
+		ServerID    string `json:"server_id"`
+		Connections []struct {
+			Client uint64 `json:"cid"`
+		} `json:"connections"`
+	} `json:"data"`
+	Error json.RawMessage `json:"error"`
+}
+
+// Connected asks all servers for the one connection, and believes only that server which held it. If
+// that one doesn't answer before ctx ends, nothing is known, which is no error.
+func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	answers := make(chan *nats.Msg, 64)
+	inbox := s.nc.NewInbox()
+	sub, err := s.nc.ChanSubscribe(inbox, answers)
+	if err != nil {
+		return view.Unknown, fmt.Errorf("ask for a connection: %w", portError(err))
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	question := fmt.Sprintf(`{"cid":%d,"state":0}`, c.Client)
+	if err := s.nc.PublishRequest(connectionsSubject, inbox, []byte(question)); err != nil {
+		return view.Unknown, fmt.Errorf("ask for a connection: %w", portError(err))
+	}
+	return s.evidence(ctx, c, answers)
+}
+
+func (s *Session) evidence(ctx context.Context, c protocol.Conn, answers <-chan *nats.Msg) (view.Evidence, error) {
+	for {
+		select {
+		case m := <-answers:
+			if isNoResponders(m) {
+				return view.Unknown, nil
+			}
+			if e := judge(c, m.Data); e != view.Unknown {
+				return e, nil
+			}
+		case <-ctx.Done():
+			return view.Unknown, nil
+		case <-s.done:
+			return view.Unknown, fmt.Errorf("ask for a connection: %w", portError(nats.ErrConnectionClosed))
+		}
+	}
+}
+
+// judge says what one server's answer proves of a connection. The id stands in the answer twice: a
+// server that does not know the account answers with an empty list under an empty id.
+func judge(c protocol.Conn, data []byte) view.Evidence {
+	var a connections
+	if err := json.Unmarshal(data, &a); err != nil || len(a.Error) > 0 || a.Data == nil {
+		return view.Unknown
+	}
+	if c.Server == "" || a.Server.ID != c.Server || a.Data.ServerID != c.Server || a.Data.Connections == nil {
+		return view.Unknown
+	}
+	if len(a.Data.Connections) == 0 {
+		return view.Closed
+	}
+	if a.Data.Connections[0].Client != c.Client {
+		return view.Unknown // it answered another question
+	}
+	return view.Open
+}

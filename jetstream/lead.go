@@ -1,0 +1,80 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+func (r *receiver) beat(m *nats.Msg) {
+	if r.over() {
+		return
+	}
+	b, err := protocol.DecodeBeat(m.Data)
+	if err != nil {
+		r.h.Undecodable(m.Subject, fmt.Errorf("decode heartbeat: %w", err))
+		return
+	}
+	r.h.Beat(b, func(a protocol.BeatAnswer) { r.s.answer(m, a) })
+}
+
+func (r *receiver) control(m *nats.Msg) {
+	if r.over() {
+		return
+	}
+	verb, ok := strings.CutPrefix(m.Subject, r.s.subjects.Relay(""))
+	if !ok {
+		r.h.Undecodable(m.Subject, fmt.Errorf("found no control verb"))
+		return
+	}
+	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(m, data, p) })
+}
+
+// answer sends a as JSON to whoever sent m.
+func (s *Session) answer(m *nats.Msg, a any) {
+	if m.Reply == "" {
+		return
+	}
+	data, err := json.Marshal(a)
+	if err == nil {
+		err = s.nc.Publish(m.Reply, data)
+	}
+	if err != nil {
+		s.log.Debug("answer", "subject", m.Subject, "error", err)
+	}
+}
+
+func (s *Session) answerControl(m *nats.Msg, data []byte, p *protocol.Problem) {
+	if m.Reply == "" {
+		return
+	}
+	if limit := int(s.nc.MaxPayload()) - 1024; len(data) > limit {
+		p = &protocol.Problem{Code: protocol.CodeTooLarge, Message: fmt.Sprintf("the answer has %d bytes, NATS carries %d", len(data), limit), Try: "ask for less, page by page, or raise the NATS server's max_payload"}
+		data = nil
+	}
+	if err := s.nc.PublishMsg(problemMessage(m.Reply, data, p)); err != nil {
+		s.log.Debug("answer control request", "subject", m.Subject, "error", err)
+	}
+}
+
+// problemMessage is an answer as NATS services give it. A problem without data goes as data too, for
+// those who don't look at headers.
+func problemMessage(reply string, data []byte, p *protocol.Problem) *nats.Msg {
+	m := &nats.Msg{Subject: reply, Data: data}
+	if p == nil {
+		return m
+	}
+	m.Header = nats.Header{
+		protocol.HeaderErrorCode: {strconv.Itoa(p.Code)},
+		protocol.HeaderError:     {p.Error()},
+	}
+	if len(data) == 0 {
+		m.Data, _ = json.Marshal(p) // it has nothing that can't be encoded
+	}
+	return m
+}

@@ -1,0 +1,76 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/protocol"
+)
+
+const (
+	headerStatus = "Status"
+	noResponders = "503"
+)
+
+// Beat sends a heartbeat to the coordinator. coordinator.ErrNoResponders if there is none.
+func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
+	var a protocol.BeatAnswer
+	if err := s.ask(ctx, s.subjects.Beat(), b, &a); err != nil {
+		return protocol.BeatAnswer{}, fmt.Errorf("send heartbeat: %w", err)
+	}
+	return a, nil
+}
+
+// ask sends req as JSON and decodes the answer into resp.
+func (s *Session) ask(ctx context.Context, subject string, req, resp any) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	data, err := json.Marshal(req)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	m, err := s.nc.RequestWithContext(ctx, subject, data)
+	if err != nil {
+		return portError(err)
+	}
+	if err := json.Unmarshal(m.Data, resp); err != nil {
+		return fmt.Errorf("decode the answer to %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Probe asks NATS whether anybody listens for a node, and returns at once. Nobody ever answers; the
+// server itself does if nobody listens.
+func (s *Session) Probe(node string) error {
+	if err := s.nc.PublishRequest(s.subjects.Probe(node), s.probes+node, nil); err != nil {
+		return fmt.Errorf("probe node %s: %w", node, portError(err))
+	}
+	return nil
+}
+
+// Wake asks a node for a heartbeat now, and doesn't wait for it.
+func (s *Session) Wake(node string) error {
+	if err := s.nc.Publish(s.subjects.Wake(node), nil); err != nil {
+		return fmt.Errorf("wake node %s: %w", node, portError(err))
+	}
+	return nil
+}
+
+// Announce publishes messages in order, and doesn't wait for anybody.
+func (s *Session) Announce(msgs []coordinator.Message) error {
+	for i := range msgs {
+		if err := s.nc.Publish(msgs[i].Subject, msgs[i].Data); err != nil {
+			return fmt.Errorf("announce on %s: %w", msgs[i].Subject, portError(err))
+		}
+	}
+	return nil
+}
+
+// isNoResponders reports whether m is the server's word that nobody listens.
+func isNoResponders(m *nats.Msg) bool {
+	return len(m.Data) == 0 && m.Header.Get(headerStatus) == noResponders
+}

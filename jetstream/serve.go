@@ -1,0 +1,127 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Bytes of messages that may wait for the handler. What is dropped beyond them leaves a hole in the
+// revisions, which the coordinator sees.
+const pendingBytes = 512 << 20
+
+// Serve delivers what arrives to h, until the session ends, and returns when the server has registered
+// the interest. It is called once.
+func (s *Session) Serve(ctx context.Context, h coordinator.Handler) error {
+	r := &receiver{s: s, h: h}
+	s.mu.Lock()
+	if s.receiver != nil {
+		s.mu.Unlock()
+		return errors.New("serve: the session serves already")
+	}
+	s.receiver = r
+	s.mu.Unlock()
+	for _, b := range buckets {
+		if _, err := s.subscribe(s.subjects.Stored(b, ">"), func(m *nats.Msg) { r.record(b, m) }); err != nil {
+			return err
+		}
+	}
+	if _, err := s.subscribe(s.subjects.Probe(s.cfg.Node), func(*nats.Msg) {}); err != nil {
+		return err
+	}
+	if _, err := s.subscribe(s.subjects.Wake(s.cfg.Node), func(*nats.Msg) { h.Woken() }); err != nil {
+		return err
+	}
+	if _, err := s.subscribe(s.probes+"*", r.probed); err != nil {
+		return err
+	}
+	if err := s.addService(); err != nil {
+		return err
+	}
+	return s.flush(ctx)
+}
+
+func (s *Session) subscribe(subject string, f nats.MsgHandler) (*nats.Subscription, error) {
+	sub, err := s.nc.Subscribe(subject, f)
+	if err == nil {
+		err = sub.SetPendingLimits(-1, pendingBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, portError(err))
+	}
+	return sub, nil
+}
+
+// Lead starts (or ends) to listen to what only the coordinator hears: heartbeats and relayed control
+// requests.
+func (s *Session) Lead(ctx context.Context, on bool) error {
+	if err := s.setLead(on); err != nil {
+		return err
+	}
+	return s.flush(ctx)
+}
+
+func (s *Session) setLead(on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case on == (len(s.lead) > 0):
+		return nil
+	case !on:
+		return s.endLead()
+	case s.receiver == nil:
+		return errors.New("lead: the session does not serve yet; call Serve first")
+	}
+	beats, err := s.subscribe(s.subjects.Beat(), s.receiver.beat)
+	if err != nil {
+		return err
+	}
+	relays, err := s.subscribe(s.subjects.RelayAll(), s.receiver.control)
+	if err != nil {
+		return errors.Join(err, beats.Unsubscribe())
+	}
+	s.lead = []*nats.Subscription{beats, relays}
+	return nil
+}
+
+func (s *Session) endLead() error {
+	var errs []error
+	for _, sub := range s.lead {
+		errs = append(errs, portError(sub.Unsubscribe()))
+	}
+	s.lead = nil
+	return errors.Join(errs...)
+}
+
+// receiver turns messages into calls of the handler.
+type receiver struct {
+	s *Session
+	h coordinator.Handler
+}
+
+// over reports that the session is: the handler is not called any more.
+func (r *receiver) over() bool { return r.s.life.Err() != nil }
+
+func (r *receiver) record(b protocol.Bucket, m *nats.Msg) {
+	if r.over() {
+		return
+	}
+	rec, err := r.s.stored(b, m)
+	if err != nil {
+		r.h.Undecodable(m.Subject, err)
+		return
+	}
+	r.h.Record(rec)
+}
+
+func (r *receiver) probed(m *nats.Msg) {
+	if node, ok := strings.CutPrefix(m.Subject, r.s.probes); ok && isNoResponders(m) && !r.over() {
+		r.h.NoInterest(node)
+	}
+}

@@ -1,0 +1,275 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+)
+
+const (
+	defaultTimeout = 10 * time.Second // of a call whose context has no deadline
+	dialTimeout    = 2 * time.Second  // for each server that is tried
+	pingInterval   = 2 * time.Second
+	maxPingsOut    = 2
+)
+
+// Config says how to open a session.
+type Config struct {
+	Hub         string
+	Node        string
+	Incarnation string
+	// Dial connects with the caller's way of finding and trusting the servers, adding opts last.
+	Dial func(opts ...nats.Option) (*nats.Conn, error)
+	// Replicas is of the buckets' streams. Default 0: as many as the NATS cluster allows, up to 3.
+	Replicas int
+	// Known says that an earlier session of this process found the buckets right: Open returns as soon
+	// as it is connected, and looks after them in the background. So a node comes back while a
+	// stream's leader is being elected. Default false.
+	Known bool
+	// Logger receives what no caller is told. Default: slog.Default.
+	Logger *slog.Logger
+	// Control says how the node presents itself as a NATS service.
+	Control ControlInfo
+}
+
+// ControlInfo is what `nats micro ls` and `info` show of a node.
+type ControlInfo struct {
+	Version     string            // a semantic version. Default 0.0.0
+	Description string            // default "phub node"
+	Labels      map[string]string // shown as metadata beside hub, node and incarnation
+	// Patience is for how long a control request waits for a coordinator while none listens.
+	// Default 5 s.
+	Patience time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Control.Version = strings.TrimPrefix(c.Control.Version, "v"); c.Control.Version == "" {
+		c.Control.Version = "0.0.0"
+	}
+	if c.Control.Description == "" {
+		c.Control.Description = "phub node"
+	}
+	if c.Control.Patience == 0 {
+		c.Control.Patience = 5 * time.Second
+	}
+	return c
+}
+
+// Session is one connection of a node to NATS. It implements coordinator.Session, and its Transport
+// implements worker.Transport. Its methods may be called concurrently, also after it is closed: then
+// they return coordinator.ErrClosed.
+type Session struct {
+	cfg      Config
+	log      *slog.Logger
+	subjects protocol.Subjects
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	conn     protocol.Conn
+
+	done      chan struct{} // closed when the connection is
+	once      sync.Once
+	stop      context.CancelFunc
+	life      context.Context // ends with the connection
+	denied    atomic.Pointer[deniedFunc]
+	transport *Transport
+	probes    string // prefix of the inboxes to which probes are answered
+	slots     chan struct{}
+
+	work sync.WaitGroup // goroutines that Close waits for
+
+	mu       sync.Mutex
+	service  micro.Service
+	receiver *receiver
+	lead     []*nats.Subscription
+	standIns map[string]*nats.Subscription // by child
+}
+
+type deniedFunc func(error)
+
+var (
+	_ coordinator.Session = (*Session)(nil)
+	_ worker.Transport    = (*Transport)(nil)
+)
+
+// Open dials a connection, tries once, and makes or checks the hub's buckets. An error that is an
+// ErrPermanent won't pass by itself; others may. Close the session when it is not needed any more.
+func Open(ctx context.Context, cfg Config) (*Session, error) {
+	s := newSession(cfg)
+	nc, err := cfg.Dial(s.options(ctx))
+	if err != nil {
+		s.stop()
+		return nil, dialError(err)
+	}
+	if err := s.begin(ctx, nc); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newSession(cfg Config) *Session {
+	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), slots: make(chan struct{}, controlSlots), standIns: map[string]*nats.Subscription{}}
+	s.log = s.cfg.Logger
+	s.life, s.stop = context.WithCancel(context.Background())
+	s.transport = newTransport(s)
+	return s
+}
+
+// options makes the connection one that never comes back by itself, whatever the caller asked for: a
+// client that reconnects resubscribes, and sends what it held back, before anyone can stop it.
+func (s *Session) options(ctx context.Context) nats.Option {
+	timeout := dialTimeout
+	if d, ok := ctx.Deadline(); ok {
+		timeout = max(min(timeout, time.Until(d)), time.Millisecond)
+	}
+	return func(o *nats.Options) error {
+		o.Name = "phub " + s.cfg.Hub + " " + s.cfg.Node
+		o.AllowReconnect, o.RetryOnFailedConnect, o.ReconnectBufSize = false, false, -1
+		o.NoEcho = false
+		o.Timeout = timeout
+		o.PingInterval, o.MaxPingsOut = pingInterval, maxPingsOut
+		o.DisconnectedErrCB, o.ReconnectedCB = nil, nil
+		o.ClosedCB = func(*nats.Conn) { s.end() }
+		o.AsyncErrorCB = s.asyncError
+		return nil
+	}
+}
+
+func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
+	s.nc = nc
+	s.conn = protocol.Conn{Server: nc.ConnectedServerId()}
+	cid, err := nc.GetClientID()
+	if err != nil {
+		return fmt.Errorf("name the connection: %w", portError(err))
+	}
+	s.conn.Client = cid
+	s.probes = nc.NewInbox() + "."
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	s.js = js
+	if s.cfg.Known {
+		s.work.Go(s.keepBuckets)
+		return nil
+	}
+	return s.setup(ctx)
+}
+
+// setup makes or checks the buckets. NATS answers a denied request with silence, and tells the
+// connection's error handler: that ends the wait.
+func (s *Session) setup(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	ctx, deny := context.WithCancelCause(ctx)
+	defer deny(nil)
+	f := deniedFunc(deny)
+	s.denied.Store(&f)
+	defer s.denied.Store(nil)
+	err := s.ensureBuckets(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, nats.ErrPermissionViolation) {
+		return deniedError(cause)
+	}
+	return err
+}
+
+// keepBuckets looks after the buckets until they are as they should be.
+func (s *Session) keepBuckets() {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := s.setup(s.life)
+		if err == nil || s.life.Err() != nil {
+			return
+		}
+		if errors.Is(err, ErrPermanent) {
+			s.log.Error("check the hub's buckets", "hub", s.cfg.Hub, "error", err)
+			return
+		}
+		s.log.Debug("check the hub's buckets", "hub", s.cfg.Hub, "error", err)
+		select {
+		case <-s.life.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	subject := ""
+	if sub != nil {
+		subject = sub.Subject
+	}
+	if f := s.denied.Load(); f != nil && errors.Is(err, nats.ErrPermissionViolation) {
+		(*f)(err)
+		return
+	}
+	s.log.Warn("NATS connection", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", subject, "error", err)
+}
+
+func (s *Session) end() {
+	s.once.Do(func() {
+		s.stop()
+		close(s.done)
+	})
+}
+
+// Conn names the connection.
+func (s *Session) Conn() protocol.Conn { return s.conn }
+
+// Done is closed when the connection is closed, for whatever reason.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Transport returns the session's side for requests to this node's replicas.
+func (s *Session) Transport() worker.Transport { return s.transport }
+
+// Close closes the connection at once and waits until all that the session started has ended. It may
+// be called more than once, but not from a handler.
+func (s *Session) Close() {
+	s.mu.Lock()
+	s.stop() // under the lock: no goroutine is started after it
+	svc := s.service
+	s.service = nil
+	s.mu.Unlock()
+	s.nc.Close()
+	<-s.done
+	if svc != nil {
+		_ = svc.Stop() // its subscriptions are gone with the connection
+	}
+	s.work.Wait()
+}
+
+// start runs f in a goroutine that Close waits for.
+func (s *Session) start(f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() != nil {
+		return coordinator.ErrClosed
+	}
+	s.work.Go(f)
+	return nil
+}
+
+// flush returns when the server has seen all that was sent before.
+func (s *Session) flush(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := s.nc.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("flush: %w", portError(err))
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+const (
+	fewMessages  = 64                     // up to here, reading one by one is as fast as a consumer
+	pullBatch    = 1000                   // messages in one pull
+	pullPatience = 500 * time.Millisecond // a pull that the consumer doesn't answer is sent again
+	maxIdle      = 4                      // pulls in a row that brought nothing; then the leader is asked
+)
+
+// Since returns what the bucket holds after a revision, in order of revision, and the last revision of
+// its stream at the moment of reading. Many messages are read through a consumer, whose server may be
+// behind; so the end is always read from the leader. If less than after is returned as the last
+// revision, the bucket is not the one that it was.
+func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	info, err := s.streamInfo(ctx, b)
+	if err != nil {
+		return nil, 0, s.bucketError("read", b, err)
+	}
+	last := info.State.LastSeq
+	if last <= after || info.State.Msgs == 0 {
+		return nil, last, nil
+	}
+	var recs []view.Record
+	if min(last-after, info.State.Msgs) > fewMessages {
+		if recs, err = s.bulk(ctx, b, after+1, last); err != nil {
+			return nil, 0, s.bucketError("read", b, err)
+		}
+	}
+	recs, err = s.tail(ctx, b, recs, after, last)
+	if err != nil {
+		return nil, 0, s.bucketError("read", b, err)
+	}
+	if n := len(recs); n > 0 {
+		last = max(last, recs[n-1].Revision)
+	}
+	return recs, last, nil
+}
+
+// tail appends to recs what the leader has after them, up to a revision.
+func (s *Session) tail(ctx context.Context, b protocol.Bucket, recs []view.Record, after, last uint64) ([]view.Record, error) {
+	if n := len(recs); n > 0 {
+		after = recs[n-1].Revision
+	}
+	for after < last {
+		r, ok, err := s.next(ctx, b, after+1)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		recs = append(recs, r)
+		after = r.Revision
+	}
+	return recs, nil
+}
+
+// bulk reads through a consumer of its own, from a sequence until the last one or until nothing is
+// pending.
+func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64) ([]view.Record, error) {
+	name := "phub-" + nuid.Next()
+	info, err := s.createConsumer(ctx, b, name, from)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.nc.Publish(apiPrefix+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
+	inbox, msgs := s.nc.NewInbox(), make(chan *nats.Msg, 2*pullBatch)
+	sub, err := s.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: apiPrefix + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
+	for p.pending = info.NumPending; p.pending > 0 && p.idle < maxIdle; {
+		if err := p.pull(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p.recs, nil
+}
+
+func (s *Session) createConsumer(ctx context.Context, b protocol.Bucket, name string, from uint64) (*jetstream.ConsumerInfo, error) {
+	req := struct {
+		Stream string                   `json:"stream_name"`
+		Config jetstream.ConsumerConfig `json:"config"`
+	}{s.stream(b), jetstream.ConsumerConfig{
+		Name:              name,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       from,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: 5 * time.Second,
+		FilterSubject:     s.subjectPrefix(b) + ">",
+	}}
+	var info jetstream.ConsumerInfo
+	subject := "CONSUMER.CREATE." + s.stream(b) + "." + name + "." + s.subjectPrefix(b) + ">"
+	if err := s.call(ctx, subject, req, &info); err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
+type puller struct {
+	s       *Session
+	bucket  protocol.Bucket
+	last    uint64 // read no further than this
+	inbox   string
+	next    string
+	msgs    chan *nats.Msg
+	pending uint64 // still to be read
+	count   uint64 // of messages delivered
+	idle    int    // pulls in a row that ended before their batch was full
+	recs    []view.Record
+}
+
+// pull asks for one batch and reads it. No message is acknowledged or sent twice: a hole in the
+// consumer's own count means that one was lost on its way, and ends the reading.
+func (p *puller) pull(ctx context.Context) error {
+	n := min(p.pending, pullBatch)
+	req := fmt.Sprintf(`{"batch":%d,"expires":%d}`, n, pullPatience)
+	if err := p.s.nc.PublishRequest(p.next, p.inbox, []byte(req)); err != nil {
+		return err
+	}
+	for range n {
+		m, err := p.receive(ctx)
+		if err != nil || m == nil {
+			p.idle++
+			return err
+		}
+		p.idle = 0
+		if err := p.add(m); err != nil {
+			return err
+		}
+		if p.pending == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// receive returns nil if the consumer has nothing more for this pull, or never got it: it may have been
+// started just now, on another server.
+func (p *puller) receive(ctx context.Context) (*nats.Msg, error) {
+	t := time.NewTimer(2 * pullPatience)
+	defer t.Stop()
+	select {
+	case m := <-p.msgs:
+		return p.status(ctx, m)
+	case <-t.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.s.done:
+		return nil, nats.ErrConnectionClosed
+	}
+}
+
+func (p *puller) status(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	switch code := m.Header.Get(headerStatus); {
+	case len(m.Data) > 0 || code == "":
+		return m, nil
+	case code == "404" || code == "408":
+		return nil, nil
+	case code == noResponders:
+		return nil, pause(ctx, retryPause)
+	default:
+		return nil, fmt.Errorf("pull from %s: %s %s", p.bucket, code, m.Header.Get("Description"))
+	}
+}
+
+func (p *puller) add(m *nats.Msg) error {
+	md, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("pull from %s: %w", p.bucket, err)
+	}
+	if p.count++; md.Sequence.Consumer != p.count {
+		return fmt.Errorf("pull from %s: message %d of the consumer is missing", p.bucket, p.count)
+	}
+	key, _ := strings.CutPrefix(m.Subject, p.s.subjectPrefix(p.bucket))
+	p.recs = append(p.recs, record(p.bucket, key, md.Sequence.Stream, m.Header, m.Data))
+	if p.pending = md.NumPending; md.Sequence.Stream >= p.last {
+		p.pending = 0
+	}
+	return nil
+}

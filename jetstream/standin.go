@@ -1,0 +1,48 @@
+package jetstream
+
+import (
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// StandIn starts or ends to answer requests to children that have no active replica. It does so in the
+// queue group of their replicas, and ends with the connection.
+func (s *Session) StandIn(children []protocol.Interest, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range children {
+		child := c.Child
+		sub := s.standIns[child]
+		switch {
+		case !on && sub != nil:
+			delete(s.standIns, child)
+			if err := sub.Unsubscribe(); err != nil {
+				return portError(err)
+			}
+		case on && sub == nil:
+			sub, err := s.nc.QueueSubscribe(s.subjects.Request(child), c.QueueGroup(), func(m *nats.Msg) { s.excuse(child, m) })
+			if err != nil {
+				return portError(err)
+			}
+			s.standIns[child] = sub
+		}
+	}
+	return nil
+}
+
+func (s *Session) excuse(child string, m *nats.Msg) {
+	if m.Reply == "" {
+		return
+	}
+	r := nats.NewMsg(m.Reply)
+	r.Header.Set(protocol.HeaderNode, s.cfg.Node)
+	r.Header.Set(protocol.HeaderErrorCode, strconv.Itoa(view.StandInCode))
+	r.Header.Set(protocol.HeaderError, view.StandInText(child))
+	if err := s.nc.PublishMsg(r); err != nil {
+		s.log.Debug("answer for a child without a replica", "child", child, "error", err)
+	}
+}

@@ -1,0 +1,193 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+)
+
+const requestBuffer = 64 << 10 // requests that may wait for the dispatcher
+
+// Transport carries requests to the replicas of this node over its session's connection. It implements
+// worker.Transport. All subscriptions share one channel: a subscription then costs a tenth of the memory
+// of one with a goroutine, and requests stay in order.
+type Transport struct {
+	s        *Session
+	requests chan *nats.Msg
+
+	mu    sync.Mutex
+	on    bool
+	subs  map[string]*nats.Subscription // by child
+	marks map[*nats.Msg]chan struct{}   // what Close put among the requests, and waits for
+}
+
+func newTransport(s *Session) *Transport {
+	return &Transport{
+		s: s, requests: make(chan *nats.Msg, requestBuffer),
+		subs: map[string]*nats.Subscription{}, marks: map[*nats.Msg]chan struct{}{},
+	}
+}
+
+// Serve delivers what arrives to h until the session ends. It is called once, first.
+func (t *Transport) Serve(h worker.Handler) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.on {
+		return errors.New("serve requests: the transport serves already")
+	}
+	t.on = true
+	_, err := t.s.subscribe(t.s.subjects.Release(t.s.cfg.Node), func(m *nats.Msg) { t.release(h, m) })
+	if err != nil {
+		return err
+	}
+	return t.s.start(func() { t.dispatch(h) })
+}
+
+// dispatch hands requests on, one by one, until the session ends.
+func (t *Transport) dispatch(h worker.Handler) {
+	for {
+		select {
+		case m := <-t.requests:
+			t.deliver(h, m)
+		case <-t.s.done:
+			return
+		}
+	}
+}
+
+func (t *Transport) deliver(h worker.Handler, m *nats.Msg) {
+	if m.Sub == nil { // only a mark has none
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		close(t.marks[m])
+		delete(t.marks, m)
+		return
+	}
+	r := &request{in: worker.Incoming{Child: t.s.subjects.ChildOfRequest(m.Subject), Data: m.Data, Header: m.Header}, nc: t.s.nc, to: m.Reply}
+	if m.Reply != "" {
+		r.in.Reply = r
+	}
+	h.Request(&r.in)
+}
+
+// request is an incoming request together with the way back.
+type request struct {
+	in worker.Incoming
+	nc *nats.Conn
+	to string
+}
+
+// Reply sends the one reply.
+func (r *request) Reply(header map[string][]string, data []byte) error {
+	if err := r.nc.PublishMsg(&nats.Msg{Subject: r.to, Header: header, Data: data}); err != nil {
+		return fmt.Errorf("reply: %w", portError(err))
+	}
+	return nil
+}
+
+// Open starts to take requests for the children, and returns when the server has registered the
+// interest. Those that are open stay so.
+func (t *Transport) Open(ctx context.Context, children []protocol.Interest) error {
+	for _, c := range children {
+		if err := t.open(c); err != nil {
+			return fmt.Errorf("open child %s: %w", c.Child, portError(err))
+		}
+	}
+	return t.s.flush(ctx)
+}
+
+func (t *Transport) open(c protocol.Interest) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.on {
+		return errors.New("the transport does not serve yet; call Serve first")
+	}
+	if t.subs[c.Child] != nil {
+		return nil
+	}
+	sub, err := t.s.nc.ChanQueueSubscribe(t.s.subjects.Request(c.Child), c.QueueGroup(), t.requests)
+	if err != nil {
+		return err
+	}
+	t.subs[c.Child] = sub
+	return nil
+}
+
+// Close ends to take requests for the children. The server answers the flush after it has taken back
+// the interest; so what it had sent before is in the channel by then, in front of the mark.
+func (t *Transport) Close(ctx context.Context, children []string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := t.drain(children); err != nil {
+		return fmt.Errorf("close children: %w", portError(err))
+	}
+	if err := t.s.flush(ctx); err != nil {
+		return err
+	}
+	return t.settle(ctx)
+}
+
+// drain takes back the interest on the server; the client still takes what is on its way.
+func (t *Transport) drain(children []string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, child := range children {
+		if sub := t.subs[child]; sub != nil {
+			delete(t.subs, child)
+			errs = append(errs, sub.Drain())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// settle waits until all requests that have arrived so far were delivered.
+func (t *Transport) settle(ctx context.Context) error {
+	mark, passed := &nats.Msg{}, make(chan struct{})
+	t.mu.Lock()
+	t.marks[mark] = passed
+	t.mu.Unlock()
+	select {
+	case t.requests <- mark:
+	case <-t.s.done:
+		return fmt.Errorf("close children: %w", coordinator.ErrClosed)
+	case <-ctx.Done():
+		return fmt.Errorf("close children: %w", ctx.Err())
+	}
+	select {
+	case <-passed:
+		return nil
+	case <-t.s.done:
+		return fmt.Errorf("close children: %w", coordinator.ErrClosed)
+	case <-ctx.Done():
+		return fmt.Errorf("close children: %w", ctx.Err())
+	}
+}
+
+// AskRelease asks a node to let go of children. coordinator.ErrNoResponders if it is not there.
+func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.ReleaseRequest) (protocol.ReleaseAnswer, error) {
+	var a protocol.ReleaseAnswer
+	if err := t.s.ask(ctx, t.s.subjects.Release(node), r, &a); err != nil {
+		return protocol.ReleaseAnswer{}, fmt.Errorf("ask node %s for release: %w", node, err)
+	}
+	return a, nil
+}
+
+func (t *Transport) release(h worker.Handler, m *nats.Msg) {
+	r, err := protocol.DecodeReleaseRequest(m.Data)
+	if err != nil {
+		t.s.log.Warn("decode release request", "subject", m.Subject, "error", err)
+		return
+	}
+	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(m, a) })
+}
+
+// MaxPayload is the size of the largest reply that NATS carries, in bytes.
+func (t *Transport) MaxPayload() int { return int(t.s.nc.MaxPayload()) }
