@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// The time limits of the coordinator's loop.
+const (
+	shortWait = 500 * ms
+	askWait   = 250 * ms
+	batchWait = 3 * sec
+	loadWait  = 10 * sec
+)
+
+// carryOut does what the machine wants, as the coordinator's loop does.
+func (p *process) carryOut(a view.Action) {
+	switch a := a.(type) {
+	case view.SetTrust:
+		p.w.logf(p.name, "trust until %v (now %v) %s", a.Until, time.Duration(p.local()), a.Reason)
+		p.host.trust(int64(a.Until), a.Reason)
+	case view.Assign:
+		p.w.logf(p.name, "assign view %d, %d changes, reset=%t", a.View, len(a.Changes), a.Reset)
+		p.host.assign(a.View, a.Changes, a.Reset)
+	case view.AnswerBeat:
+		if answer := p.beats[a.ID]; answer != nil {
+			delete(p.beats, a.ID)
+			answer(a.Answer)
+		}
+	case view.AnswerControl:
+		if answer := p.controls[a.ID]; answer != nil {
+			delete(p.controls, a.ID)
+			answer(a)
+		}
+	case view.Probe:
+		p.probe(a.Node)
+	case view.Wake:
+		p.wakeNode(a.Node)
+	case view.Refused:
+		p.w.breach("refused", "%s is refused for good: %s", p.name, a.Problem.Message)
+	case view.HasLeft:
+		p.hasLeft()
+	case view.Note:
+		p.w.logf(p.name, "%s", a.Text)
+	case view.AnnounceMode, view.AnnounceEvent, view.Admitted, view.StandIn:
+	default:
+		p.begin(a)
+	}
+}
+
+// begin starts what is done beside the loop.
+func (p *process) begin(a view.Action) {
+	c := p.conn
+	if c == nil {
+		return
+	}
+	switch a := a.(type) {
+	case view.Load:
+		done := p.beside(loadWait, view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown})
+		p.w.streams[a.Bucket].since(c, a.After, func(records []view.Record, last uint64) {
+			done(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
+		})
+	case view.ReadKey:
+		done := p.beside(shortWait, view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown})
+		s := p.w.streams[a.Bucket]
+		s.ask(c, func() func() {
+			r := s.keys[a.Key]
+			return func() { done(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: r}) }
+		})
+	case view.WriteNode:
+		p.writeNode(c, a)
+	case view.CommitWrites:
+		p.write(c, protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
+			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o}
+		})
+	case view.WriteSpecs:
+		p.write(c, protocol.ChildrenBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
+			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: o}
+		})
+	case view.SendBeat:
+		p.sendBeat(c, a.Beat)
+	case view.AskConn:
+		done := p.beside(askWait, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
+		p.w.evidence(c, a.Conn, func(e view.Evidence) {
+			if e == view.Open || e == view.Closed {
+				done(view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: e})
+			}
+		})
+	case view.Lead:
+		c.leads = a.On
+		p.after(p.w.latency(), func() { c.lead = c.leads })
+	}
+}
+
+// beside returns a function that gives a result to the loop, unless the time limit came first: then the
+// loop gets what is late.
+func (p *process) beside(limit int64, late view.Event) func(view.Event) {
+	session, over := p.session, false
+	end := func(e view.Event) {
+		if !over && p.session == session {
+			over = true
+			p.loop(e)
+		}
+	}
+	p.after(limit, func() { end(late) })
+	return end
+}
+
+func (p *process) writeNode(c *conn, a view.WriteNode) {
+	done := p.beside(shortWait, view.NodeWritten{Write: a, Outcome: view.OutcomeUnknown})
+	s := p.w.streams[protocol.NodesBucket]
+	p.w.logf(p.name, "writes its record or a fence: %s %s %s beat %d over %d", a.Record.Node, a.Record.ID, a.Record.Status, a.Record.Beat, a.Last)
+	s.ask(c, func() func() {
+		rev, o := s.store(p.name, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}})
+		return func() { done(view.NodeWritten{Write: a, Revision: rev, Outcome: o}) }
+	})
+}
+
+func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
+	limit := batchWait
+	if len(writes) == 1 {
+		limit = shortWait
+	}
+	done := p.beside(limit, result(0, view.OutcomeUnknown))
+	s := p.w.streams[b]
+	s.ask(c, func() func() {
+		rev, o := s.store(p.name, writes)
+		return func() { done(result(rev, o)) }
+	})
+}
+
+// sendBeat sends a heartbeat to all that listen as the coordinator. The first answer counts.
+func (p *process) sendBeat(c *conn, b protocol.Beat) {
+	b.Report = p.host.reportNow()
+	done := p.beside(shortWait, view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown})
+	to := p.w.listeners(c, func(x *conn) bool { return x.lead })
+	if len(to) == 0 {
+		p.w.in(p.w.latency(), func() {
+			p.w.hand(c, func() { done(view.BeatAnswered{Number: b.Number, Outcome: view.NobodyListens}) })
+		})
+	}
+	for _, x := range to {
+		p.w.send(c, x, func() {
+			x.proc.received(b, func(a protocol.BeatAnswer) {
+				p.w.send(x, c, func() { done(view.BeatAnswered{Number: b.Number, Answer: a}) })
+			})
+		})
+	}
+}
+
+func (p *process) received(b protocol.Beat, answer func(protocol.BeatAnswer)) {
+	p.inLoop(func() {
+		p.requests++
+		id := p.requests
+		p.beats[id] = answer
+		p.step(view.BeatReceived{ID: id, Beat: b})
+		if len(p.half) == 0 {
+			delete(p.beats, id)
+		}
+	})
+}
+
+func (p *process) control(verb string, data []byte, answer func(view.AnswerControl)) {
+	p.inLoop(func() {
+		p.requests++
+		id := p.requests
+		p.controls[id] = answer
+		p.step(view.ControlReceived{ID: id, Verb: verb, Data: data})
+	})
+}
+
+// probe finds out whether anybody listens for a node.
+func (p *process) probe(node string) {
+	c := p.conn
+	if c == nil || len(p.w.listeners(c, func(x *conn) bool { return x.proc != nil && x.proc.name == node })) > 0 {
+		return
+	}
+	p.w.in(p.w.latency(), func() {
+		if c.outAt <= p.w.now {
+			p.w.hand(c, func() { p.loop(view.NobodyThere{Node: node}) })
+		}
+	})
+}
+
+func (p *process) wakeNode(node string) {
+	c := p.conn
+	if c == nil {
+		return
+	}
+	for _, x := range p.w.listeners(c, func(x *conn) bool { return x.proc != nil && x.proc.name == node }) {
+		p.w.in(p.w.latency(), func() { p.w.hand(x, func() { x.proc.loop(view.Woken{}) }) })
+	}
+}
+
+// leave stops the running side, then leaves the hub in order.
+func (p *process) leave() {
+	if p.leaving {
+		return
+	}
+	p.leaving = true
+	p.w.logf(p.name, "leaves")
+	p.host.stopAll(func() {
+		p.mayLeave = true
+		if p.conn != nil {
+			p.inLoop(func() { p.step(view.Leave{}) })
+		}
+	})
+}
+
+func (p *process) hasLeft() {
+	p.left = true
+	p.w.logf(p.name, "has left")
+	c := p.conn
+	p.host.detach()
+	if c != nil {
+		p.w.in(p.w.between(0, 2*ms), func() { c.open = false })
+	}
+	p.end()
+}

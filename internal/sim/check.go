@@ -1,0 +1,199 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// The rules that a run may break.
+const (
+	RuleOneActive = "one active"
+	RuleEpoch     = "epochs only grow"
+	RuleViews     = "views only grow"
+	RuleOneGrants = "one coordinator grants"
+	RuleStart     = "an acknowledged start is kept"
+	RuleStop      = "an acknowledged stop is kept"
+	RuleHeal      = "it heals alone"
+	RuleRest      = "a hub at rest stays at rest"
+	RulePanic     = "no panic"
+)
+
+// checker looks after the promises.
+type checker struct {
+	w       *world
+	view    protocol.View         // the newest that was committed
+	epochs  map[string]served     // by child: the newest epoch that was served
+	entries map[string]uint64     // by child: the newest view of an entry
+	views   map[*process]followed // what each process follows
+	granted map[protocol.Incarnation]uint64
+	grants  uint64           // the newest view by whose coordinator a lease was granted
+	cutOff  map[string]int64 // nodes that reach no server until then
+}
+
+type served struct {
+	epoch uint64
+	node  string
+	proc  *process
+}
+
+type followed struct {
+	in     protocol.Incarnation
+	number uint64
+}
+
+func (c *checker) init(w *world) {
+	*c = checker{
+		w: w, epochs: map[string]served{}, entries: map[string]uint64{}, views: map[*process]followed{},
+		granted: map[protocol.Incarnation]uint64{}, cutOff: map[string]int64{},
+	}
+}
+
+// stored looks at a record that a stream stores.
+func (c *checker) stored(s *stream, r view.Record) {
+	switch s.bucket {
+	case protocol.PlacementBucket:
+		c.placed(r)
+	case protocol.ChildrenBucket:
+		c.wanted(r)
+	}
+}
+
+func (c *checker) placed(r view.Record) {
+	switch {
+	case r.Key == protocol.ConfigKey || r.Deleted:
+	case r.Key == protocol.ViewKey:
+		v, err := protocol.DecodeView(r.Value)
+		if err != nil {
+			c.w.breach(RuleViews, "a view that can't be read was committed: %v", err)
+			return
+		}
+		if v.Number <= c.view.Number {
+			c.w.breach(RuleViews, "view %d was committed after view %d", v.Number, c.view.Number)
+		}
+		if v.Coordinator != c.view.Coordinator {
+			c.granted[v.Coordinator] = v.Number
+		}
+		c.view = v
+	default:
+		e, err := protocol.DecodeEntry(r.Value)
+		if err != nil || e.View <= c.entries[r.Key] {
+			c.w.breach(RuleViews, "entry of %s is of view %d after %d (%v)", r.Key, e.View, c.entries[r.Key], err)
+		}
+		c.entries[r.Key] = e.View
+	}
+}
+
+// committed looks at what a commit made of the whole.
+func (c *checker) committed(*stream) {}
+
+// wanted looks at a change of what is to run.
+func (c *checker) wanted(r view.Record) {
+	for _, k := range c.w.client.all {
+		if k.name != r.Key {
+			continue
+		}
+		if r.Deleted && k.started && k.stops == 0 {
+			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
+		}
+		if !r.Deleted && k.stopped && k.starts == 0 {
+			c.w.breach(RuleStop, "the spec of %s came back, and nobody asked for it", k.name)
+		}
+	}
+}
+
+func (c *checker) startAcked(k *kid) {
+	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
+	if (r.Revision == 0 || r.Deleted) && k.stops == 0 {
+		c.w.breach(RuleStart, "the start of %s was acknowledged, and the bucket has none", k.name)
+	}
+}
+
+func (c *checker) stopAcked(k *kid) {
+	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
+	if k.starts > 0 {
+		return
+	}
+	if r.Revision != 0 && !r.Deleted {
+		c.w.breach(RuleStop, "the stop of %s was acknowledged, and the bucket still has it", k.name)
+	}
+	if !k.spec.Redundancy.Exclusive() {
+		return // one of several may finish what it took
+	}
+	for _, p := range c.w.procs {
+		if s := p.host.slots[k.name]; s != nil && p.runs() && s.serves() {
+			c.w.breach(RuleStop, "the stop of %s was acknowledged, and %s still serves it", k.name, p.name)
+		}
+	}
+}
+
+// stepped looks at a machine after a step.
+func (c *checker) stepped(p *process) {
+	v := p.machine.View()
+	if v == nil {
+		return
+	}
+	f := c.views[p]
+	if in := p.machine.Incarnation(); f.in != in {
+		f = followed{in: in}
+	}
+	if v.Number < f.number {
+		c.w.breach(RuleViews, "%s went back from view %d to %d", p.name, f.number, v.Number)
+	}
+	f.number = v.Number
+	c.views[p] = f
+}
+
+// granted looks whether a lease was granted by a coordinator that another one has followed.
+func (c *checker) granting(p *process, actions []view.Action) {
+	for _, a := range actions {
+		g, ok := a.(view.AnswerBeat)
+		if !ok || !g.Answer.Accepted || p.conn == nil || !p.conn.open {
+			continue
+		}
+		number, known := c.granted[g.Answer.Coordinator]
+		if !known || number < c.grants {
+			c.w.breach(RuleOneGrants, "%s granted a lease as the coordinator of view %d, after the one of view %d did", p.name, number, c.grants)
+		}
+		c.grants = max(c.grants, number)
+	}
+}
+
+// serving looks at who serves what a process serves, now that something happened in it.
+func (c *checker) serving(p *process) {
+	if !p.runs() || c.w.broken != nil {
+		return
+	}
+	for _, s := range p.host.slots {
+		if s.serves() {
+			c.serves(p, s)
+		}
+	}
+}
+
+func (c *checker) serves(p *process, s *slot) {
+	if !c.w.client.exclusive(s.child) {
+		return
+	}
+	epoch := s.m.Epoch()
+	was := c.epochs[s.child]
+	switch {
+	case epoch < was.epoch:
+		c.w.breach(RuleEpoch, "%s serves %s in epoch %d; %s has served it in epoch %d", p.name, s.child, epoch, was.node, was.epoch)
+	case epoch == was.epoch && was.proc != p:
+		c.w.breach(RuleEpoch, "%s serves %s in epoch %d, as %s has (process %d and %d)", p.name, s.child, epoch, was.node, p.number, was.proc.number)
+	}
+	c.epochs[s.child] = served{epoch, p.name, p}
+	for _, o := range c.w.procs {
+		if o == p || !o.runs() {
+			continue
+		}
+		if x := o.host.slots[s.child]; x != nil && x.serves() {
+			c.w.breach(RuleOneActive, "%s is served by %s (process %d, epoch %d, trusted for %v) and by %s (process %d, epoch %d, trusted for %v)",
+				s.child, p.name, p.number, epoch, p.trusted(), o.name, o.number, x.m.Epoch(), o.trusted())
+		}
+	}
+}
+
+func (p *process) trusted() time.Duration { return time.Duration(p.host.lease.until - p.local()) }

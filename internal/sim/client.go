@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/replica"
+)
+
+// client is whoever starts, stops and moves children, and sends them requests.
+type client struct {
+	w     *world
+	conn  *conn
+	kids  [Children]*kid
+	all   []*kid
+	names map[string]*kid
+	round [Children]int
+}
+
+// kid is a child as the client knows it: what it was told for sure, and what may still happen.
+type kid struct {
+	name    string
+	spec    protocol.Spec
+	busy    bool
+	started bool // a start was acknowledged, and nothing asked for since
+	stopped bool // the same of a stop
+	starts  int  // asked for, with no answer yet or none at all
+	stops   int
+}
+
+func (c *client) init(w *world) { c.w, c.names = w, map[string]*kid{} }
+
+// exclusive reports whether a child may have but one active replica.
+func (c *client) exclusive(child string) bool {
+	k := c.names[child]
+	return k == nil || k.spec.Redundancy.Exclusive()
+}
+
+// begin has the client ask for something, if it has nothing under way for that child.
+func (c *client) begin(f Fault) {
+	i := f.A % Children
+	k := c.kids[i]
+	if k == nil || f.Kind == StartChild && k.stopped && !k.busy && f.B%3 > 0 {
+		c.round[i]++
+		k = &kid{name: fmt.Sprintf("c%d-%d", i, c.round[i])}
+		k.spec = specOf(k.name, f.B)
+		c.kids[i] = k
+		c.all, c.names[k.name] = append(c.all, k), k
+	}
+	if k.busy {
+		return
+	}
+	k.busy = true
+	switch f.Kind {
+	case StartChild:
+		k.stopped = false
+		c.start(k, 0)
+	case StopChild:
+		k.started = false
+		c.stop(k, 0)
+	default:
+		c.move(k, f.B)
+	}
+}
+
+// insist asks again for what got no answer, so that it is known what is to run.
+func (c *client) insist() {
+	for _, k := range c.kids {
+		if k != nil && !k.busy && !k.started && !k.stopped {
+			k.busy = true
+			c.start(k, 0)
+		}
+	}
+}
+
+// specOf returns the spec of a child: of most kinds that there are.
+func specOf(name string, n int) protocol.Spec {
+	s := protocol.Spec{Child: name, Kind: "k"}
+	s.Redundancy.Strategy, s.Redundancy.Model = protocol.Replication, protocol.ActivePassive
+	s.Redundancy.Factor = protocol.Factor(1 + n%3)
+	switch n % 10 {
+	case 0:
+		s.Redundancy.Model = protocol.ActiveActive
+	case 1:
+		s.Redundancy.Factor = protocol.ClusterSize
+	case 2:
+		s.Redundancy = protocol.Redundancy{Strategy: protocol.Singularity}
+	}
+	return s
+}
+
+const clientWait = 3 * sec
+
+// request sends a control request to whoever listens as the coordinator. done gets the first answer,
+// or nothing.
+func (c *client) request(verb string, body any, done func(a *view.AnswerControl)) {
+	w := c.w
+	if c.conn == nil || !c.conn.open {
+		for _, i := range w.rng.Perm(servers) {
+			if w.servers[i].alive {
+				c.conn = w.servers[i].accept(nil)
+			}
+		}
+	}
+	over := false
+	end := func(a *view.AnswerControl) {
+		if !over {
+			over = true
+			done(a)
+		}
+	}
+	data := encode(body)
+	from := c.conn
+	w.in(clientWait+2*sec, func() { end(nil) })
+	if from == nil {
+		return
+	}
+	for _, x := range w.listeners(from, func(x *conn) bool { return x.lead }) {
+		w.send(from, x, func() {
+			x.proc.control(verb, data, func(a view.AnswerControl) {
+				w.send(x, from, func() { end(&a) })
+			})
+		})
+	}
+}
+
+func (c *client) start(k *kid, tries int) {
+	k.starts++
+	req := protocol.StartRequest{Children: []protocol.Spec{k.spec}, Wait: protocol.Duration(clientWait)}
+	c.w.logf("", "client asks to start %s", k.name)
+	c.request(protocol.VerbStart, req, func(a *view.AnswerControl) {
+		var r *protocol.ChildResult
+		if a != nil && a.Problem == nil {
+			r = &a.Value.(protocol.StartResponse).Results[0]
+		}
+		if r == nil || r.Error != nil {
+			c.again(k, tries, func() { c.start(k, tries+1) })
+			return
+		}
+		k.starts--
+		k.busy, k.started = false, true
+		c.w.logf("", "client: %s is started", k.name)
+		c.w.check.startAcked(k)
+	})
+}
+
+func (c *client) stop(k *kid, tries int) {
+	k.stops++
+	req := protocol.StopRequest{Children: []string{k.name}, Wait: protocol.Duration(clientWait)}
+	c.w.logf("", "client asks to stop %s", k.name)
+	c.request(protocol.VerbStop, req, func(a *view.AnswerControl) {
+		var r *protocol.ChildResult
+		if a != nil && a.Problem == nil {
+			r = &a.Value.(protocol.StopResponse).Results[0]
+		}
+		if r == nil || r.Error != nil && r.Error.Code != protocol.CodeNotFound {
+			c.again(k, tries, func() { c.stop(k, tries+1) })
+			return
+		}
+		k.stops--
+		k.busy = false
+		if r.Error == nil {
+			k.stopped = true
+			c.w.logf("", "client: %s is stopped", k.name)
+			c.w.check.stopAcked(k)
+		}
+	})
+}
+
+func (c *client) move(k *kid, n int) {
+	req := protocol.MoveRequest{Child: k.name, Node: c.w.names[n%len(c.w.names)], Wait: protocol.Duration(clientWait)}
+	c.w.logf("", "client asks to move %s to %s", k.name, req.Node)
+	c.request(protocol.VerbMove, req, func(*view.AnswerControl) { k.busy = false })
+}
+
+// again tries again a little later, but not for ever.
+func (c *client) again(k *kid, tries int, do func()) {
+	if tries > 3 && !c.w.healing {
+		k.busy = false
+		return
+	}
+	c.w.in(c.w.between(20*ms, 500*ms), do)
+}
+
+// requests has requests arrive at doors, all the time.
+func (c *client) requests() {
+	w := c.w
+	w.in(w.between(ms, 100*ms), c.requests)
+	p := w.running[w.names[w.rng.IntN(len(w.names))]]
+	if p == nil || len(p.host.slots) == 0 {
+		return
+	}
+	all := p.host.all()
+	s := all[w.rng.IntN(len(all))]
+	d := w.between(ms, 50*ms)
+	if w.chance(0.02) {
+		d = w.between(100*ms, 5*sec)
+	}
+	p.arrived(func() { s.arrive(d) })
+}
+
+// failWorker has a worker end with an error.
+func (w *world) failWorker(f Fault) {
+	p := w.running[w.names[f.A%len(w.names)]]
+	if p == nil || len(p.host.slots) == 0 {
+		return
+	}
+	all := p.host.all()
+	s := all[f.B%len(all)]
+	p.arrived(func() { s.step(replica.Ended{Run: s.run, Err: "failed"}) })
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/placement"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/replica"
+)
+
+// Bound is how long a hub may take to heal: until a stream has a leader, until the coordinator's
+// authority and a lease have run out by the slowest clock, and some rounds of placing, waiting for
+// replicas and balancing.
+func (p *Plan) Bound() time.Duration {
+	wait := p.Config.Authority.Std() + p.Config.Lease.Std()
+	return 10*time.Second + wait + wait/10 + 30*time.Second
+}
+
+// restTime is for how long a hub that has healed must stay as it is. A move or a join that was asked for
+// before, and waited in a process that was paused, may still be carried out in between.
+const restTime = 3 * sec
+
+// settle lets the world run until the hub has healed and rests, and says what is wrong if it does not.
+func (w *world) settle() {
+	w.runUntil(w.stallsEnd())
+	limit := w.now + int64(w.plan.Bound())
+	since, at := int64(0), uint64(0)
+	for w.broken == nil && w.now < limit+restTime {
+		w.runUntil(w.now + 100*ms)
+		if w.broken != nil {
+			return
+		}
+		switch why := w.unhealed(); {
+		case why != "":
+			if since = 0; w.now >= limit {
+				w.breach(RuleHeal, "%v after the last fault: %s", w.plan.Bound(), why)
+				return
+			}
+		case since == 0 || w.check.view.Number != at:
+			since, at = w.now, w.check.view.Number
+			w.logf("", "healed: view %d", at)
+		case w.now-since >= restTime:
+			return
+		}
+	}
+	if w.broken == nil {
+		w.breach(RuleRest, "view %d healed it, and others went on to follow: %s", at, w.check.view.Reason)
+	}
+}
+
+// stallsEnd returns when the last stall of a connection is over.
+func (w *world) stallsEnd() int64 {
+	t := w.now
+	for _, s := range w.servers {
+		for _, c := range s.conns {
+			if c.open {
+				t = max(t, c.inAt, c.outAt)
+			}
+		}
+	}
+	return t
+}
+
+// unhealed says what is not as it should be, or nothing.
+func (w *world) unhealed() string {
+	v := &w.check.view
+	for _, b := range buckets {
+		if w.streams[b].server() == nil {
+			return "the stream of " + string(b) + " has no leader"
+		}
+	}
+	for _, k := range w.client.kids {
+		if k != nil && k.busy {
+			return "the client waits for " + k.name
+		}
+	}
+	if len(v.Members) != len(w.names) || len(v.Gone) > 0 {
+		return fmt.Sprintf("view %d has %d members, of %d, and %d gone", v.Number, len(v.Members), len(w.names), len(v.Gone))
+	}
+	for _, name := range w.names {
+		p := w.running[name]
+		if p == nil || !v.Has(p.machine.Incarnation()) {
+			return "node " + name + " is no member"
+		}
+		if p.machine.View() == nil || p.machine.View().Number != v.Number {
+			return name + " does not follow the newest view"
+		}
+		if p.machine.Leads() != (v.Coordinator == p.machine.Incarnation()) {
+			return name + " does not know whether it leads"
+		}
+	}
+	return w.unsettled(v)
+}
+
+// unsettled looks at the children.
+func (w *world) unsettled(v *protocol.View) string {
+	specs := w.specs()
+	children, avoided, why := w.placed(v, specs)
+	if why != "" {
+		return why
+	}
+	for _, name := range w.names {
+		for _, child := range slices.Sorted(maps.Keys(w.running[name].host.slots)) {
+			if specs[child] == nil {
+				return name + " still has " + child
+			}
+		}
+	}
+	if avoided {
+		return "" // a node where a worker failed is not used for some time: the load can't be even
+	}
+	nodes := make([]placement.Node, 0, len(v.Members))
+	for _, x := range v.Members {
+		nodes = append(nodes, placement.Node{Name: x.Node, Capacity: x.Capacity})
+	}
+	if plans := placement.Repair(nodes, children); len(plans) > 0 {
+		return fmt.Sprintf("to be repaired: %+v", plans)
+	}
+	if plans := placement.Balance(nodes, children, 100); len(plans) > 0 {
+		return fmt.Sprintf("not balanced: %+v", plans)
+	}
+	return ""
+}
+
+func (w *world) specs() map[string]*protocol.Spec {
+	specs := map[string]*protocol.Spec{}
+	for child, r := range w.streams[protocol.ChildrenBucket].keys {
+		if s, err := protocol.DecodeSpec(r.Value); err == nil && !r.Deleted {
+			specs[child] = &s
+		}
+	}
+	return specs
+}
+
+// placed looks at the entries and what the nodes make of them.
+func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (children []placement.Child, avoided bool, why string) {
+	keys := w.streams[protocol.PlacementBucket].keys
+	for _, child := range slices.Sorted(maps.Keys(keys)) {
+		if r := keys[child]; child[0] != '_' && !r.Deleted && specs[child] == nil {
+			return nil, false, "the entry of " + child + " is left over"
+		}
+	}
+	for _, child := range slices.Sorted(maps.Keys(specs)) {
+		e, err := protocol.DecodeEntry(keys[child].Value)
+		if err != nil || keys[child].Deleted {
+			return nil, false, child + " has no entry"
+		}
+		if e.Moving || len(e.After) > 0 {
+			return nil, false, fmt.Sprintf("%s is not settled: %s", child, keys[child].Value)
+		}
+		avoided = avoided || len(e.Failed) > 0
+		spec := specs[child]
+		c := placement.Child{Name: child, Want: spec.Redundancy.Replicas(len(v.Members)), Exclusive: spec.Redundancy.Exclusive()}
+		for _, r := range protocol.Derive(v, &e) {
+			c.Current = append(c.Current, r.Node)
+			if why := w.runs(child, r); why != "" {
+				return nil, false, why
+			}
+		}
+		if len(c.Current) != len(e.Replicas) {
+			return nil, false, child + " has an entry with replicas that are no more"
+		}
+		c.Pinned = e.Pinned != "" && len(c.Current) > 0 && c.Current[0] == e.Pinned
+		children = append(children, c)
+	}
+	return children, avoided, ""
+}
+
+// runs looks whether a replica is what it is to be.
+func (w *world) runs(child string, r protocol.Role) string {
+	s := w.running[r.Node].host.slots[child]
+	switch {
+	case s == nil:
+		return child + " does not run on " + r.Node
+	case !s.m.Settled():
+		return child + " on " + r.Node + " is not settled: " + s.m.Role().String() + ", " + s.m.Life().String()
+	case s.m.Serves(w.running[r.Node].local()) != (r.Mode == protocol.Active):
+		return child + " on " + r.Node + " does not serve, or should not: " + s.m.Why(w.running[r.Node].local())
+	case (s.m.Role() == replica.Active) != (r.Mode == protocol.Active):
+		return child + " on " + r.Node + " has another role"
+	}
+	return ""
+}

@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Plan is what a run is made of. The rest follows from its seed.
+type Plan struct {
+	Seed       uint64
+	Nodes      int
+	Config     protocol.Config
+	Skew       int64 // of the clocks' rates, in millionths, either way
+	Start      int64 // for how long a worker may take to start
+	StartFails float64
+	Faults     []Fault
+	End        int64 // when the faults end
+}
+
+// Fault is something that goes wrong, or that somebody asks for.
+type Fault struct {
+	At   int64
+	Kind Kind
+	A, B int   // which node, server, stream or child
+	For  int64 // for how long
+}
+
+// Kind is what kind of fault it is.
+type Kind int
+
+// The kinds.
+const (
+	Crash       Kind = iota // a process ends; its server notices at once
+	PowerLoss               // a process ends; its server doesn't notice for long
+	Pause                   // a process stops for some time
+	PauseMidway             // the same, in the middle of a step
+	HoldUp                  // only its loop stops; what it serves goes on
+	Reset                   // a connection closes; both ends notice at once
+	Kick                    // a process is paused, and its server closes its connection meanwhile
+	Stall                   // a connection carries nothing for some time
+	StallIn                 // in one direction only
+	StallOut
+	ServerCrash
+	ServerCut    // a server reaches no other
+	LinkCut      // two servers don't reach each other
+	NoLeader     // a stream has no leader
+	Loss         // messages get lost
+	Lag          // messages take long, overtake others
+	Late         // writes to a stream take effect after their writer gave up
+	Leave        // a node leaves in order, and comes back
+	StartChild   // somebody asks for a child
+	StopChild    // somebody asks for its end
+	MoveChild    // somebody asks for a move
+	WorkerFailed // a worker ends with an error
+	kinds
+)
+
+var kindNames = [...]string{
+	"crash", "power loss", "pause", "pause midway", "hold up", "reset", "kick", "stall", "stall in", "stall out",
+	"server crash", "server cut", "link cut", "no leader", "loss", "lag", "late", "leave", "start child", "stop child",
+	"move child", "worker failed",
+}
+
+// String returns the kind's name.
+func (k Kind) String() string { return kindNames[k] }
+
+// String describes the fault.
+func (f Fault) String() string {
+	return fmt.Sprintf("%9.3f %s a=%d b=%d for %v", time.Duration(f.At).Seconds(), f.Kind, f.A, f.B, time.Duration(f.For).Round(time.Millisecond))
+}
+
+// String describes the plan.
+func (p Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %d nodes, failover %s, heartbeat %v, lease %v, authority %v, clocks ±%.1f %%\n", p.Seed, p.Nodes,
+		p.Config.Failover, p.Config.Heartbeat.Std(), p.Config.Lease.Std(), p.Config.Authority.Std(), float64(p.Skew)/10_000)
+	for _, f := range p.Faults {
+		fmt.Fprintln(&b, f)
+	}
+	return b.String()
+}
+
+// Coordinator as a fault's A is the node that coordinates at that moment. Smaller ones name a node.
+const Coordinator = 50
+
+// Children is how many children a run has at most.
+const Children = 5
+
+// PlanOf returns the plan of a seed: it chooses some kinds of faults, and plays them again and again.
+func PlanOf(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := Plan{Seed: seed, Nodes: 3 + r.IntN(3), Skew: 47_000, Start: 20 * ms, End: 15*sec + r.Int64N(25*sec)}
+	if r.IntN(4) == 0 {
+		p.Skew = 0
+	}
+	if r.IntN(3) == 0 {
+		p.Config.Failover = protocol.FailoverStrict
+	}
+	if r.IntN(2) == 0 {
+		p.Config.Heartbeat, p.Config.Lease = protocol.Duration(200*ms), protocol.Duration(time.Second)
+		p.Config.Authority = protocol.Duration(4 * time.Second)
+	}
+	if r.IntN(8) == 0 {
+		p.StartFails = 0.2
+	}
+	if r.IntN(4) == 0 {
+		p.Start = sec
+	}
+	p.Config = p.Config.WithDefaults()
+	for i := range Children {
+		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i})
+	}
+	p.faults(r)
+	return p
+}
+
+func (p *Plan) faults(r *rand.Rand) {
+	var chosen []Kind
+	for range 1 + r.IntN(6) {
+		k := Kind(r.IntN(int(kinds)))
+		if k == Kick && p.Config.Failover != protocol.FailoverStrict {
+			k = PauseMidway
+		}
+		chosen = append(chosen, k)
+	}
+	gap := 200*ms + r.Int64N(4*sec)
+	for t := r.Int64N(4 * sec); t < p.End; t += r.Int64N(2 * gap) {
+		for range 1 + r.IntN(3) { // some at once
+			p.Faults = append(p.Faults, faultOf(r, chosen[r.IntN(len(chosen))], t+r.Int64N(20*ms)))
+		}
+	}
+	if r.IntN(2) == 0 {
+		for t := r.Int64N(6 * sec); t < p.End; t += 2*sec + r.Int64N(10*sec) {
+			p.burst(r, t)
+		}
+	}
+	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {
+		p.Faults = append(p.Faults, faultOf(r, StartChild+Kind(r.IntN(3)), t))
+	}
+}
+
+// burst strikes one node and the coordinator in several ways within a second, and often takes the
+// nodes bucket's leader away: what each survives alone may not be survived together.
+func (p *Plan) burst(r *rand.Rand, t int64) {
+	a := r.IntN(Coordinator)
+	for _, k := range []Kind{Reset, NoLeader, Crash, Pause, PauseMidway, HoldUp, Reset, Late, Leave} {
+		if r.IntN(2) == 0 {
+			continue
+		}
+		f := faultOf(r, k, t+r.Int64N(800*ms))
+		switch f.A = a; {
+		case k == NoLeader || k == Late:
+			f.A = 3 * r.IntN(9) // the nodes bucket
+		case k == Crash || r.IntN(3) == 0:
+			f.A = Coordinator
+		}
+		if k == Pause || k == PauseMidway || k == HoldUp {
+			f.For = pick(r, 100*ms, sec, 5*sec)
+		}
+		p.Faults = append(p.Faults, f)
+	}
+}
+
+func faultOf(r *rand.Rand, k Kind, at int64) Fault {
+	f := Fault{At: at, Kind: k, A: r.IntN(60), B: r.IntN(60)}
+	switch k {
+	case Crash, PowerLoss, Leave:
+		f.For = pick(r, 0, 10*ms, 300*ms, 3*sec, 20*sec)
+	case Pause, PauseMidway, HoldUp, Kick, Stall, StallIn, StallOut:
+		f.For = pick(r, ms, 100*ms, sec, 5*sec, 20*sec)
+	case ServerCrash, ServerCut, LinkCut:
+		f.For = pick(r, 100*ms, sec, 10*sec)
+	case NoLeader:
+		f.For = pick(r, 100*ms, 4*sec, 9*sec)
+	case Loss, Lag, Late:
+		f.For = pick(r, 100*ms, 2*sec, 10*sec)
+	}
+	return f
+}
+
+// pick returns a length of time between two neighbours of a list.
+func pick(r *rand.Rand, steps ...int64) int64 {
+	i := r.IntN(len(steps) - 1)
+	return steps[i] + r.Int64N(steps[i+1]-steps[i]+1)
+}

@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/replica"
+)
+
+const (
+	answerWithin = 250 * ms
+	askTimeout   = sec
+	askPause     = 50 * ms
+	askLongest   = 250 * ms
+)
+
+// ask asks a node for a release, until it is needed no more.
+func (h *host) ask(s *slot, node string, view uint64) {
+	slots, runs := h.asks[node]
+	if !runs {
+		slots = map[*slot]uint64{}
+		h.asks[node] = slots
+		h.p.after(us, func() { h.askRound(node, askPause) })
+	}
+	slots[s] = view
+}
+
+func (h *host) pending(node string) []*slot {
+	for s, view := range h.asks[node] {
+		if !s.m.Waits(node, view) {
+			delete(h.asks[node], s)
+		}
+	}
+	return slices.SortedFunc(maps.Keys(h.asks[node]), func(a, b *slot) int {
+		if a.child < b.child {
+			return -1
+		}
+		return 1
+	})
+}
+
+// askRound asks once for everything, and again after a pause.
+func (h *host) askRound(node string, pause int64) {
+	asks := h.pending(node)
+	if len(asks) == 0 {
+		delete(h.asks, node)
+		return
+	}
+	over := false
+	again := func() {
+		if !over {
+			over = true
+			h.p.after(pause, func() { h.askRound(node, min(2*pause, askLongest)) })
+		}
+	}
+	c := h.link
+	if c == nil {
+		again()
+		return
+	}
+	req := protocol.ReleaseRequest{V: 1, From: h.p.name}
+	views := map[string]uint64{}
+	for _, s := range asks {
+		view := h.asks[node][s]
+		req.Children = append(req.Children, protocol.Release{Child: s.child, View: view})
+		views[s.child] = view
+	}
+	h.p.after(askTimeout, again)
+	h.send(c, node, req, func(a protocol.ReleaseAnswer) {
+		if !over && h.link == c {
+			h.takeReleases(node, a, views)
+			again()
+		}
+	}, again)
+}
+
+func (h *host) send(c *conn, node string, req protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer), nobody func()) {
+	w := h.p.w
+	to := w.listeners(c, func(x *conn) bool { return x.proc != nil && x.proc.name == node })
+	if len(to) == 0 {
+		h.p.after(w.latency(), nobody)
+	}
+	for _, x := range to {
+		w.send(c, x, func() {
+			x.proc.host.release(x, req, func(a protocol.ReleaseAnswer) {
+				w.send(x, c, func() { answer(a) })
+			})
+		})
+	}
+}
+
+func (h *host) takeReleases(node string, a protocol.ReleaseAnswer, views map[string]uint64) {
+	for _, child := range a.Released {
+		h.p.w.logf(h.p.name, "%s released %s for view %d", node, child, views[child])
+		if s := h.slots[child]; s != nil && h.asks[node][s] == views[child] {
+			delete(h.asks[node], s)
+			s.step(replica.Released{Node: node, View: views[child]})
+		}
+	}
+}
+
+// release lets go of the children, and answers which of them are served no more.
+func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
+	left, over := 1, false
+	end := func() {
+		if !over && h.link == c {
+			over = true
+			answer(protocol.ReleaseAnswer{V: 1, Node: h.p.name, Released: h.released(r)})
+		}
+	}
+	letGo := func() {
+		if left--; left == 0 {
+			h.p.after(us, end)
+		}
+	}
+	for _, x := range r.Children {
+		h.with(x.Child, h.note(x), func(s *slot) {
+			s.step(replica.ReleaseAsked{View: x.View})
+			if !s.m.LetGo() && s.m.Role() == replica.Draining {
+				left++
+				s.onLetGo = append(s.onLetGo, letGo)
+			}
+		})
+	}
+	letGo()
+	h.p.after(answerWithin, end)
+}
+
+func (h *host) note(x protocol.Release) bool {
+	if x.View <= h.seen {
+		return false
+	}
+	h.memory[x.Child] = max(h.memory[x.Child], x.View)
+	return true
+}
+
+func (h *host) released(r protocol.ReleaseRequest) []string {
+	var out []string
+	for _, x := range r.Children {
+		ok := h.seen >= x.View
+		h.with(x.Child, false, func(s *slot) { ok = s.m.LetGo() && s.m.MinView() >= x.View })
+		if ok {
+			out = append(out, x.Child)
+		}
+	}
+	if h.p.local() >= h.lease.until {
+		return nil
+	}
+	return out
+}

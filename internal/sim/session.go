@@ -1,0 +1,102 @@
+package sim
+
+import (
+	"github.com/phub-io/phub/coordinator/view"
+)
+
+// clientPatience is how long a client waits for a sign of life from its server.
+const clientPatience = 4 * sec
+
+// dial opens a connection to any server, again and again until there is one.
+func (p *process) dial() {
+	if p.gone || p.left || p.dialing || p.conn != nil {
+		return
+	}
+	p.dialing = true
+	wait := p.backOff
+	p.backOff = min(2*p.backOff, sec)
+	p.after(wait+p.w.between(ms, 5*ms), func() {
+		p.dialing = false
+		if p.left || p.conn != nil {
+			return
+		}
+		s := p.w.servers[p.w.rng.IntN(servers)]
+		if !s.alive || p.w.now < p.w.check.cutOff[p.name] {
+			p.dial()
+			return
+		}
+		p.opened(s)
+	})
+}
+
+// opened works over a new connection, as root's open and the coordinator's work do.
+func (p *process) opened(s *server) {
+	c := s.accept(p)
+	p.conns++
+	c.number = p.conns
+	p.conn = c
+	p.session++
+	p.w.logf(p.name, "connected as %+v", c.id)
+	p.host.attach(c)
+	session := p.session
+	p.after(p.w.latency()*2, func() {
+		if p.session != session {
+			return
+		}
+		c.ready = true
+		p.after(p.w.latency(), func() {
+			if p.session == session {
+				p.backOff = 5 * ms
+				p.inLoop(func() {
+					p.step(view.Connected{Conn: c.id})
+					p.step(view.LocalReport{Report: p.host.reportNow()})
+					if p.mayLeave {
+						p.step(view.Leave{})
+					}
+				})
+			}
+		})
+	})
+}
+
+// connLost is what happens when the connection turns out to be closed: the running side hears of it at
+// once, the loop when it comes to it.
+func (p *process) connLost(c *conn) {
+	if p.conn != c || p.left {
+		return
+	}
+	p.w.logf(p.name, "its connection %+v is closed", c.id)
+	p.conn = nil
+	p.session++
+	p.host.detach()
+	clear(p.beats)
+	clear(p.controls)
+	p.inLoop(func() {
+		p.step(view.Disconnected{})
+		p.dial()
+	})
+}
+
+// stalled has nothing go in or out of the connection for some time. If that is too long, the client
+// gives it up; the server hears of that only when messages flow again.
+func (c *conn) stalled(d int64, in, out bool) {
+	w := c.proc.w
+	until := w.now + d
+	if in {
+		c.inAt = max(c.inAt, until)
+	}
+	if out {
+		c.outAt = max(c.outAt, until)
+	}
+	if d < clientPatience {
+		return
+	}
+	w.in(w.between(clientPatience, clientPatience+2*sec), func() {
+		c.proc.arrived(func() {
+			if c.proc.conn == c && w.now < until && !w.healing {
+				c.proc.connLost(c)
+				w.at(until, func() { c.open = false })
+			}
+		})
+	})
+}

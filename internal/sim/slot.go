@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"github.com/phub-io/phub/worker/replica"
+)
+
+// slot is the place of one child on a node: its machine, and the worker that it wants.
+type slot struct {
+	h       *host
+	child   string
+	m       replica.Machine
+	gone    bool
+	open    bool
+	wakeAt  int64
+	busy    bool  // a handler runs
+	handler int64 // number of the last one
+	excused bool  // it ran while the process was paused
+	stops   []func()
+	drain   bool
+	onLetGo []func()
+	settled bool
+	run     uint64 // of the worker
+	failed  bool
+}
+
+func (s *slot) step(e replica.Event) {
+	if s.gone {
+		return
+	}
+	p := s.h.p
+	if p.w.trace != nil {
+		before := s.m.Role()
+		defer func() {
+			if s.m.Role() != before {
+				p.w.logf(p.name, "  %s: %v -> %v by %v", s.child, before, s.m.Role(), e)
+			}
+		}()
+	}
+	for _, a := range s.m.Step(p.local(), e) {
+		s.carryOut(a)
+	}
+	if s.m.LetGo() {
+		s.drain = false
+		s.endHandler()
+	}
+	s.write()
+	s.checkDrained()
+	s.arm()
+	if s.m.LetGo() {
+		done := s.onLetGo
+		s.onLetGo = nil
+		for _, f := range done {
+			f()
+		}
+	}
+	if s.m.Gone() && s.m.MinView() <= s.h.seen && !s.gone {
+		s.gone = true
+		delete(s.h.slots, s.child)
+		s.h.checkEmpty()
+	}
+}
+
+func (s *slot) carryOut(a replica.Action) {
+	p := s.h.p
+	switch a := a.(type) {
+	case replica.Start:
+		s.run = a.Run
+		p.after(p.w.between(us, p.w.plan.Start), func() {
+			if p.w.chance(p.w.plan.StartFails) && !p.w.healing {
+				s.step(replica.StartFailed{Run: a.Run, Err: "no luck"})
+				return
+			}
+			s.step(replica.Started{Run: a.Run})
+		})
+	case replica.Stop:
+		s.stop(a)
+	case replica.Open:
+		s.subscribe(a.Conn, true)
+	case replica.Close:
+		s.subscribe(a.Conn, false)
+	case replica.Ask:
+		s.h.ask(s, a.Node, a.View)
+	case replica.Drain:
+		s.drain = true
+	case replica.Cancel:
+		n := s.handler
+		p.after(p.w.between(us, 100*us), func() {
+			if s.handler == n {
+				s.endHandler()
+			}
+		})
+	case replica.Tell, replica.Abandon:
+	}
+}
+
+func (s *slot) stop(a replica.Stop) {
+	p := s.h.p
+	stopped := func() {
+		p.after(p.w.between(us, 5*ms), func() { s.step(replica.Stopped{Run: a.Run}) })
+	}
+	if a.Graceful && s.busy {
+		s.stops = append(s.stops, stopped)
+		return
+	}
+	s.endHandler()
+	stopped()
+}
+
+// subscribe has the server register the interest, or the end of it.
+func (s *slot) subscribe(number uint64, open bool) {
+	h := s.h
+	do := func() {
+		c := h.link
+		if c == nil || c.number != number {
+			return
+		}
+		h.p.after(h.p.w.latency()*2+max(0, c.outAt-h.p.w.now, c.inAt-h.p.w.now), func() {
+			if h.link != c {
+				return
+			}
+			if open {
+				s.open = true
+				s.step(replica.Opened{Conn: number, OK: true})
+			} else {
+				s.open = false
+				s.step(replica.Closed{Conn: number, OK: true})
+			}
+		})
+	}
+	if h.holding {
+		h.batch = append(h.batch, do)
+		return
+	}
+	do()
+}
+
+// write tells the loop when there is something to report.
+func (s *slot) write() {
+	settled, failed := s.m.Settled(), s.m.Failure() != nil
+	if settled != s.settled && settled || failed {
+		s.h.news()
+	}
+	s.settled, s.failed = settled, failed
+}
+
+func (s *slot) arm() {
+	at := s.m.Wake()
+	if at == 0 || at == s.wakeAt {
+		return
+	}
+	s.wakeAt = at
+	s.h.p.after(at-s.h.p.local(), func() {
+		if s.wakeAt == at {
+			s.wakeAt = 0
+		}
+		if !s.gone {
+			s.step(replica.Tick{})
+		}
+	})
+}
+
+// arrive is a request at the door.
+func (s *slot) arrive(d int64) {
+	if s.busy || s.m.Door(s.h.p.local()) != replica.Serve {
+		return
+	}
+	s.busy, s.excused = true, false
+	s.handler++
+	n := s.handler
+	s.h.p.after(d, func() {
+		if s.handler == n {
+			s.endHandler()
+		}
+	})
+}
+
+func (s *slot) endHandler() {
+	if !s.busy {
+		return
+	}
+	s.busy = false
+	stops := s.stops
+	s.stops = nil
+	for _, f := range stops {
+		f()
+	}
+	s.checkDrained()
+}
+
+func (s *slot) checkDrained() {
+	if s.drain && !s.busy && !s.gone {
+		s.drain = false
+		s.step(replica.Drained{})
+	}
+}
+
+// serves reports whether the replica takes a request at this instant, or handles one.
+func (s *slot) serves() bool {
+	return s.m.Serves(s.h.p.local()) || s.busy && !s.excused
+}

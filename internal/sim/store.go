@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
+)
+
+// stream is what is behind a bucket: a replicated stream with a leader.
+type stream struct {
+	w      *world
+	bucket protocol.Bucket
+	last   uint64
+	keys   map[string]view.Record // the last of each
+	leader int
+	idle   int64 // no leader before this instant
+	late   float64
+}
+
+func newStream(w *world, b protocol.Bucket, leader int) *stream {
+	return &stream{w: w, bucket: b, keys: map[string]view.Record{}, leader: leader}
+}
+
+// server returns the leader's server, or nil if there is none that can act.
+func (s *stream) server() *server {
+	if s.w.now < s.idle {
+		return nil
+	}
+	if l := s.w.servers[s.leader]; s.quorum(l) {
+		return l
+	}
+	return nil
+}
+
+func (s *stream) quorum(l *server) bool {
+	n := 0
+	for _, x := range s.w.servers {
+		if s.w.linked(l, x) {
+			n++
+		}
+	}
+	return n > servers/2
+}
+
+// elect looks for another leader if the present one can't act; that takes its time.
+func (s *stream) elect() {
+	if s.quorum(s.w.servers[s.leader]) {
+		return
+	}
+	s.idle = max(s.idle, s.w.now+s.w.between(4*sec, 9*sec))
+	s.w.at(s.idle, s.choose)
+}
+
+func (s *stream) choose() {
+	if s.quorum(s.w.servers[s.leader]) {
+		return
+	}
+	for _, i := range s.w.rng.Perm(servers) {
+		if s.quorum(s.w.servers[i]) {
+			s.leader = i
+			s.w.logf("", "stream %s has a leader again: server %d", s.bucket, i)
+			return
+		}
+	}
+	s.w.in(500*ms, s.choose)
+}
+
+// ask has something done by the leader, and its answer carried back. Both may get lost.
+func (s *stream) ask(c *conn, do func() (answer func())) {
+	w := s.w
+	l := s.server()
+	if l == nil {
+		return
+	}
+	w.upTo(c, l, func() {
+		extra := int64(0)
+		if w.chance(s.late) {
+			extra = w.between(100*ms, 6*sec)
+		}
+		w.in(extra, func() {
+			if l := s.server(); l != nil {
+				answer := do()
+				w.downTo(l, c, answer)
+			}
+		})
+	})
+}
+
+// store stores writes, all or none, and has them repeated to everybody.
+func (s *stream) store(who string, writes []view.Write) (uint64, view.Outcome) {
+	for _, x := range writes {
+		if s.keys[x.Key].Revision != x.Last && !s.w.unsafe.NoCompare {
+			s.w.logf(who, "%s: refused, %s is at %d, not at %d", s.bucket, x.Key, s.keys[x.Key].Revision, x.Last)
+			return 0, view.Conflict
+		}
+	}
+	var stored []view.Record
+	for _, x := range writes {
+		s.last++
+		r := view.Record{Bucket: s.bucket, Key: x.Key, Value: x.Value, Revision: s.last, Deleted: x.Delete}
+		s.w.check.stored(s, r)
+		s.keys[x.Key] = r
+		stored = append(stored, r)
+		s.w.logf(who, "%s: stored %s at %d: %s", s.bucket, r.Key, r.Revision, r.Value)
+	}
+	s.w.check.committed(s)
+	s.repeat(stored)
+	return s.last, view.Done
+}
+
+// repeat publishes what was stored to all nodes.
+func (s *stream) repeat(records []view.Record) {
+	w := s.w
+	l := w.servers[s.leader]
+	for _, x := range w.servers {
+		for _, c := range x.conns {
+			if c.proc == nil || !c.open || !c.ready || !w.linked(l, x) {
+				continue
+			}
+			for _, r := range records {
+				if w.chance(w.loss) {
+					continue
+				}
+				t := max(c.told[s.bucket], w.now+w.latency()+w.latency())
+				c.told[s.bucket] = t
+				if w.chance(w.lag / 4) {
+					t = w.now // overtakes the ones before it
+				}
+				w.at(t, func() { w.hand(c, func() { c.proc.loop(view.RecordStored{Record: r}) }) })
+			}
+		}
+	}
+}
+
+// since reads what is stored after a revision as the adapter does: the stream's end first, then record
+// by record until that is reached.
+func (s *stream) since(c *conn, after uint64, done func([]view.Record, uint64)) {
+	s.ask(c, func() func() {
+		last := s.last
+		return func() {
+			if last <= after {
+				done(nil, last)
+				return
+			}
+			s.ask(c, func() func() {
+				records := s.after(after, last)
+				if n := len(records); n > 0 {
+					last = max(last, records[n-1].Revision)
+				}
+				return func() { done(records, last) }
+			})
+		}
+	})
+}
+
+// after returns the records after a revision up to the first that reaches another one.
+func (s *stream) after(after, last uint64) []view.Record {
+	var records []view.Record
+	for _, r := range s.keys {
+		if r.Revision > after {
+			records = append(records, r)
+		}
+	}
+	slices.SortFunc(records, func(a, b view.Record) int { return int(a.Revision) - int(b.Revision) })
+	for i, r := range records {
+		if r.Revision >= last {
+			return records[:i+1]
+		}
+	}
+	return records
+}
