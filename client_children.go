@@ -1,0 +1,212 @@
+package phub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+const (
+	// maxChunkBytes bounds the specs of one control request, below the 1 MB that NATS carries.
+	maxChunkBytes = 512 << 10
+	// chunksInFlight is how many control requests one Start or Stop has under way.
+	chunksInFlight = 3
+	// defaultWait is how long the hub may take to have the replicas of one request run.
+	defaultWait = 10 * time.Second
+)
+
+// Start starts children and waits until their replicas run, for 10 s at most. It takes any number of
+// them. The results are in the order of specs; a child that was there already with an equal spec is no
+// error. The error is not nil if a spec is invalid, or named twice, before anything was sent, or if
+// some of the children got no answer at all: their results then hold that as their error.
+//
+// progress, which may be nil, is called after each answer with the number of children answered so far.
+// It is never called concurrently.
+func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, total int)) ([]ChildResult, error) {
+	sizes, err := checkSpecs(specs)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := withTimeout(ctx, defaultControlTimeout*time.Duration(1+len(specs)/(4*protocol.MaxStart)))
+	defer cancel()
+	b := newBatch(len(specs), progress, func(i int) string { return specs[i].Child })
+	err = b.run(chunks(sizes), func(from, to int) ([]ChildResult, error) {
+		var resp protocol.StartResponse
+		wait := waitWithin(ctx)
+		err := c.control(ctx, protocol.VerbStart, protocol.StartRequest{Children: specs[from:to], Wait: Duration(wait)}, wait, &resp)
+		return resp.Results, err
+	})
+	return b.results, err
+}
+
+// Stop stops children and waits until none of their replicas runs. Results and errors are as with
+// Start; a child that is not there is an error of its result.
+func (c *Client) Stop(ctx context.Context, children []string, progress func(done, total int)) ([]ChildResult, error) {
+	sizes := make([]int, len(children))
+	for i, child := range children {
+		if err := protocol.ValidateChild(child); err != nil {
+			return nil, fmt.Errorf("stop children: %w", err)
+		}
+		sizes[i] = len(child)
+	}
+	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
+	defer cancel()
+	b := newBatch(len(children), progress, func(i int) string { return children[i] })
+	err := b.run(chunks(sizes), func(from, to int) ([]ChildResult, error) {
+		var resp protocol.StopResponse
+		wait := waitWithin(ctx)
+		uncertain, err := c.controlTwice(ctx, protocol.VerbStop, protocol.StopRequest{Children: children[from:to], Wait: Duration(wait)}, wait, &resp)
+		if uncertain {
+			forgiveAbsent(resp.Results)
+		}
+		return resp.Results, err
+	})
+	return b.results, err
+}
+
+// forgiveAbsent takes children that are not there for stopped: an earlier try may have done it.
+func forgiveAbsent(results []ChildResult) {
+	for i := range results {
+		if e := results[i].Error; e != nil && e.Code == protocol.CodeNotFound {
+			results[i].Error = nil
+		}
+	}
+}
+
+// Move moves a child's active replica to a node, without a gap for who sends it requests, and waits
+// until that node serves it. ErrNoChild if there is no such child; a Problem with code 404 too if
+// there is no such node.
+func (c *Client) Move(ctx context.Context, child, node string) (ChildResult, error) {
+	if err := protocol.ValidateChild(child); err != nil {
+		return ChildResult{}, fmt.Errorf("move child: %w", err)
+	}
+	if err := protocol.ValidateNode(node); err != nil {
+		return ChildResult{}, fmt.Errorf("move child: %w", err)
+	}
+	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
+	defer cancel()
+	wait := waitWithin(ctx)
+	var r ChildResult
+	err := c.control(ctx, protocol.VerbMove, protocol.MoveRequest{Child: child, Node: node, Wait: Duration(wait)}, wait, &r)
+	return r, err
+}
+
+// waitWithin returns for how long the hub may wait so that its answer arrives before ctx ends.
+func waitWithin(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return defaultWait
+	}
+	return max(min(defaultWait, time.Until(deadline)*9/10), time.Millisecond)
+}
+
+// checkSpecs returns the size of each spec in JSON, or an error that names the first wrong one.
+func checkSpecs(specs []Spec) ([]int, error) {
+	sizes := make([]int, len(specs))
+	seen := make(map[string]int, len(specs))
+	for i := range specs {
+		s := &specs[i]
+		if err := s.Validate(); err != nil {
+			return nil, fmt.Errorf("child %d (%s): %w", i+1, s.Child, err)
+		}
+		if first, ok := seen[s.Child]; ok {
+			return nil, fmt.Errorf("child %d: %q is the name of child %d already; a name stands for one child of the hub", i+1, s.Child, first+1)
+		}
+		seen[s.Child] = i
+		data, err := json.Marshal(s)
+		if err != nil {
+			return nil, fmt.Errorf("child %d (%s): %w", i+1, s.Child, err)
+		}
+		sizes[i] = len(data) + 1
+	}
+	return sizes, nil
+}
+
+// chunks returns where each request ends, so that none names too many children or is too large.
+func chunks(sizes []int) []int {
+	var ends []int
+	from, bytes := 0, 0
+	for i, size := range sizes {
+		if i > from && (i-from == protocol.MaxStart || bytes+size > maxChunkBytes) {
+			ends = append(ends, i)
+			from, bytes = i, 0
+		}
+		bytes += size
+	}
+	if len(sizes) > 0 {
+		ends = append(ends, len(sizes))
+	}
+	return ends
+}
+
+// batch gathers the results of several requests.
+type batch struct {
+	mu       sync.Mutex
+	results  []ChildResult
+	done     int
+	err      error
+	progress func(done, total int)
+}
+
+func newBatch(n int, progress func(done, total int), nameFunc func(i int) string) *batch {
+	b := &batch{results: make([]ChildResult, n), progress: progress}
+	for i := range b.results {
+		b.results[i].Child = nameFunc(i)
+	}
+	return b
+}
+
+// run calls ask for each chunk, a few at a time, and returns the first error.
+func (b *batch) run(ends []int, ask func(from, to int) ([]ChildResult, error)) error {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, chunksInFlight)
+	from := 0
+	for _, to := range ends {
+		slots <- struct{}{}
+		lo := from
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results, err := ask(lo, to)
+			b.add(lo, to, results, err)
+		})
+		from = to
+	}
+	wg.Wait()
+	return b.err
+}
+
+// add takes over the answer to one request.
+func (b *batch) add(from, to int, results []ChildResult, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil && len(results) != to-from {
+		err = fmt.Errorf("the hub answered for %d of %d children", len(results), to-from)
+	}
+	if err != nil {
+		b.fail(from, to, err)
+	} else {
+		copy(b.results[from:to], slices.Clone(results))
+	}
+	b.done += to - from
+	if b.progress != nil {
+		b.progress(b.done, len(b.results))
+	}
+}
+
+func (b *batch) fail(from, to int, err error) {
+	if b.err == nil {
+		b.err = err
+	}
+	for i := from; i < to; i++ {
+		b.results[i].Error = &Problem{
+			Code:    protocol.CodeHubNotServed,
+			Message: "not answered: " + err.Error(),
+			Try:     "the same again: children that exist with an equal spec are left as they are",
+		}
+	}
+}

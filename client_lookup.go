@@ -1,0 +1,96 @@
+package phub
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Filter says which children to list. Its zero value lists all of them.
+type Filter struct {
+	// Children is a child's name, or a filter over names as in NATS subjects: "orders.*", "orders.>". Empty
+	// for all.
+	Children string
+	// Node leaves out children without a replica on that node.
+	Node string
+	// Tag leaves out children whose metadata has another "tag".
+	Tag string
+}
+
+// pageSize is how many children one request lists: with specs of a usual size far below the largest
+// message that NATS carries.
+const pageSize = 500
+
+// validate says which field is wrong.
+func (f *Filter) validate() error {
+	if f.Children != "" {
+		if err := protocol.ValidateFilter(f.Children); err != nil {
+			return err
+		}
+	}
+	if f.Node != "" {
+		return protocol.ValidateNode(f.Node)
+	}
+	return nil
+}
+
+// List returns the children that match, by name. It reads page by page while the caller takes them:
+// what changes meanwhile may be seen or not. After an error it ends; a *protocol.FieldError says what is
+// wrong with the filter.
+func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[ChildInfo, error] {
+	return func(yield func(ChildInfo, error) bool) {
+		if err := f.validate(); err != nil {
+			yield(ChildInfo{}, fmt.Errorf("list children: %w", err))
+			return
+		}
+		req := protocol.ListRequest{Filter: f.Children, Node: f.Node, Tag: f.Tag, Limit: pageSize}
+		for {
+			page, err := c.page(ctx, req)
+			if err != nil {
+				yield(ChildInfo{}, fmt.Errorf("list children: %w", err))
+				return
+			}
+			for _, child := range page.Children {
+				if !yield(child, nil) {
+					return
+				}
+			}
+			if !page.More || len(page.Children) == 0 {
+				return
+			}
+			req.After = page.Children[len(page.Children)-1].Child
+		}
+	}
+}
+
+func (c *Client) page(ctx context.Context, req protocol.ListRequest) (protocol.ListResponse, error) {
+	var page protocol.ListResponse
+	err := c.control(ctx, protocol.VerbList, req, 0, &page)
+	return page, err
+}
+
+// Info returns all that is known of a child. ErrNoChild if there is none of that name.
+func (c *Client) Info(ctx context.Context, child string) (ChildInfo, error) {
+	var info ChildInfo
+	if err := protocol.ValidateChild(child); err != nil {
+		return info, fmt.Errorf("look up child: %w", err)
+	}
+	err := c.control(ctx, protocol.VerbInfo, protocol.InfoRequest{Child: child}, 0, &info)
+	return info, err
+}
+
+// Nodes returns the nodes of the hub, those that left or were lost included, by name.
+func (c *Client) Nodes(ctx context.Context) (Nodes, error) {
+	var nodes Nodes
+	err := c.control(ctx, protocol.VerbNodes, struct{}{}, 0, &nodes)
+	return nodes, err
+}
+
+// Status returns the health of the hub, and its configuration.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var st Status
+	err := c.control(ctx, protocol.VerbStatus, struct{}{}, 0, &st)
+	return st, err
+}

@@ -1,0 +1,105 @@
+package phub
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/protocol"
+)
+
+// Errors that callers branch on, with errors.Is.
+var (
+	// ErrNoChild is returned when the hub has no child of that name. Nothing was done.
+	ErrNoChild = errors.New("phub: no such child")
+	// ErrNoActive is returned when no replica took the request before the deadline. Nothing was done:
+	// the request may be sent again.
+	ErrNoActive = errors.New("phub: no active replica")
+	// ErrNoAnswer is returned when a request was sent and no answer came before the deadline. Its
+	// effect is unknown. Requests that may be handled twice are retried with the option Idempotent.
+	ErrNoAnswer = errors.New("phub: no answer")
+	// ErrHandler matches every *RemoteError: the worker itself answered with an error.
+	ErrHandler = errors.New("phub: handler error")
+	// ErrNoHub is returned when no node of the hub answers control requests.
+	ErrNoHub = errors.New("phub: no node of the hub answers")
+	// ErrNoCoordinator is returned when nodes answer, but none of them coordinated the hub before the
+	// deadline. Whether the request had an effect is unknown; starts, stops and moves may be repeated.
+	ErrNoCoordinator = errors.New("phub: no coordinator")
+	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
+	// find out by themselves, as if this one had died.
+	ErrUntold = coordinator.ErrUntold
+	// ErrDropped comes out of a watch when messages were lost because they were not taken in time.
+	ErrDropped = errors.New("phub: watch fell behind")
+)
+
+// RequestError says why a request to a child got no reply. It wraps ErrNoChild, ErrNoActive or
+// ErrNoAnswer.
+type RequestError struct {
+	Child   string
+	Retries int    // how often it was sent again
+	Reason  string // of the last try
+	kind    error
+	cause   error
+}
+
+// Error returns one line with the child, the reason, and how often it was retried.
+func (e *RequestError) Error() string {
+	s := fmt.Sprintf("request to %s: %s", e.Child, e.Reason)
+	switch e.Retries {
+	case 0:
+		return s
+	case 1:
+		return s + " (retried once)"
+	}
+	return fmt.Sprintf("%s (retried %d times)", s, e.Retries)
+}
+
+// Unwrap returns the sentinel, and what ended the last try.
+func (e *RequestError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.kind}
+	}
+	return []error{e.kind, e.cause}
+}
+
+// RemoteError is an error that came as the answer to a request.
+type RemoteError struct {
+	Code    int    // as in HTTP; 500 for a handler that returned an error, 502 for one that panicked
+	Message string // as the handler sent it
+	Node    string // the node that answered
+	Epoch   uint64 // the epoch in which it answered
+	Data    []byte // the body that came with the error, if any
+	Retries int    // how often the request was sent again before this answer
+}
+
+// Error returns one line with code, message and node.
+func (e *RemoteError) Error() string {
+	from := ""
+	if e.Node != "" {
+		from = fmt.Sprintf(" from %s (epoch %d)", e.Node, e.Epoch)
+	}
+	return fmt.Sprintf("error %d%s: %s", e.Code, from, e.Message)
+}
+
+// Is reports whether target is ErrHandler, or ErrNoAnswer for a request that was cut short (its
+// effect is unknown).
+func (e *RemoteError) Is(target error) bool {
+	return target == ErrHandler || target == ErrNoAnswer && e.Code == protocol.CodeCancelled
+}
+
+// controlError is a problem that the hub answered to a control request.
+type controlError struct{ *Problem }
+
+// Unwrap gives errors.As the Problem.
+func (e controlError) Unwrap() error { return e.Problem }
+
+// Is maps codes to sentinels.
+func (e controlError) Is(target error) bool {
+	switch target {
+	case ErrNoChild:
+		return e.Code == protocol.CodeNotFound
+	case ErrNoCoordinator:
+		return e.Code == protocol.CodeHubNotServed
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+package phub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Hubs returns the names of the hubs in the account of a connection, sorted: those whose placement
+// bucket exists. A context without a deadline gets one of 30 s.
+func Hubs(ctx context.Context, nc *nats.Conn) ([]string, error) {
+	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
+	defer cancel()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("list hubs: %w", err)
+	}
+	lister := js.KeyValueStoreNames(ctx)
+	hubs := []string{}
+	for bucket := range lister.Name() {
+		if hub := hubOf(bucket); hub != "" {
+			hubs = append(hubs, hub)
+		}
+	}
+	if err := lister.Error(); err != nil {
+		return nil, fmt.Errorf("list hubs: %w", err)
+	}
+	slices.Sort(hubs)
+	return hubs, nil
+}
+
+// hubOf returns the hub whose placement bucket has that name, or "".
+func hubOf(bucket string) string {
+	rest, ok := strings.CutPrefix(bucket, "phub_")
+	if !ok {
+		return ""
+	}
+	hub, ok := strings.CutSuffix(rest, "_"+string(protocol.PlacementBucket))
+	if !ok || protocol.ValidateHub(hub) != nil {
+		return ""
+	}
+	return hub
+}

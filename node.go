@@ -1,0 +1,298 @@
+package phub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/internal/clock"
+	"github.com/phub-io/phub/jetstream"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+)
+
+// Version is phub's version.
+const Version = "0.1.0"
+
+// Options says how a process joins a hub. Only Name and Kinds are needed by most.
+type Options struct {
+	// Hub is the hub's name. Defaults to "default".
+	Hub string
+	// Name is this node's name, unique among the hub's living nodes. Defaults to the host's name, with
+	// what a name may not hold replaced by "-".
+	Name string
+	// Labels describe the node. The label "zone" keeps replicas of one child apart.
+	Labels map[string]string
+	// Capacity is this node's share of the load relative to others. Defaults to 1.
+	Capacity int
+	// Kinds are the workers that this node can run, by kind.
+	Kinds map[string]Kind
+	// Config is what to ask of the hub's configuration. The first node sets it; a later one that asks
+	// for something else is refused. What is left open is taken as it is.
+	Config Config
+	// Replicas is how many NATS servers keep each of the hub's buckets. Defaults to as many as the NATS
+	// cluster allows, up to 3.
+	Replicas int
+	// URL is the NATS server, or several with commas between. Defaults to nats://127.0.0.1:4222.
+	URL string
+	// NATS are further options for the connection: credentials, TLS. phub adds its own last: its
+	// connection never reconnects by itself, because a node must join again instead.
+	NATS []nats.Option
+	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last.
+	Dial func(opts ...nats.Option) (*nats.Conn, error)
+	// Drain is for how long a handler that runs when its replica loses its role in order may go on.
+	// Defaults to 30 s.
+	Drain time.Duration
+	// Logger gets changes of role and what a person should look at. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Hub == "" {
+		o.Hub = "default"
+	}
+	if o.Name == "" {
+		o.Name = hostName()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.URL == "" {
+		o.URL = nats.DefaultURL
+	}
+	if o.Dial == nil {
+		url, opts := o.URL, o.NATS
+		o.Dial = func(more ...nats.Option) (*nats.Conn, error) {
+			return nats.Connect(url, append(append([]nats.Option{}, opts...), more...)...)
+		}
+	}
+	o.Labels, o.Kinds = maps.Clone(o.Labels), maps.Clone(o.Kinds)
+	return o
+}
+
+func (o *Options) validate() error {
+	if err := protocol.ValidateHub(o.Hub); err != nil {
+		return err
+	}
+	if err := protocol.ValidateNode(o.Name); err != nil {
+		return err
+	}
+	for kind, k := range o.Kinds {
+		if err := protocol.ValidateKind(kind); err != nil {
+			return err
+		}
+		if k == nil {
+			return &protocol.FieldError{Field: "kinds." + kind, Found: "nil", Allowed: "a function that makes a worker"}
+		}
+	}
+	if err := protocol.ValidateLabels(o.Labels); err != nil {
+		return err
+	}
+	if err := protocol.ValidateCapacity(o.Capacity); err != nil {
+		return err
+	}
+	if o.Replicas < 0 || o.Replicas > 5 {
+		return &protocol.FieldError{Field: "replicas", Found: fmt.Sprint(o.Replicas), Allowed: "0 (for as many as there are, up to 3) to 5"}
+	}
+	full := o.Config.WithDefaults()
+	return full.Validate()
+}
+
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return "node"
+	}
+	name := []byte(host)
+	for i, c := range name {
+		if protocol.ValidateNode("x"+string(c)) != nil || i == 0 && c == '_' {
+			name[i] = '-'
+		}
+	}
+	return string(name[:min(len(name), protocol.MaxNodeName)])
+}
+
+// Node is this process as a node of a hub. Its methods may be called concurrently.
+type Node struct {
+	opts   Options
+	host   *worker.Host
+	coord  *coordinator.Coordinator
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+
+	session *jetstream.Session // of the present connection; only open uses it
+	watch   sync.WaitGroup     // waits for the session's end
+	known   bool               // the buckets were found right once
+	leave   sync.Once
+}
+
+// Join makes this process a node of a hub, and returns when it is a member. It goes on trying until
+// ctx ends while NATS can't be reached; what waiting won't mend (a name that a living node has, a
+// configuration that differs from the hub's, NATS without JetStream or too old) is returned at once.
+// The node lives on after ctx has ended, until Leave.
+func Join(ctx context.Context, o Options) (*Node, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	n := newNode(o)
+	select {
+	case <-n.coord.Admitted():
+		return n, nil
+	case <-n.done:
+		return nil, n.err
+	case <-ctx.Done():
+		n.abandon()
+		return nil, fmt.Errorf("join hub %s as %s: %w", o.Hub, o.Name, ctx.Err())
+	}
+}
+
+// Run joins a hub, stays until ctx ends, and leaves in order. It returns nil after that, or what ended
+// the node before.
+func Run(ctx context.Context, o Options) error {
+	n, err := Join(ctx, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		leaving, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		defer cancel()
+		return n.Leave(leaving)
+	case <-n.done:
+		return n.err
+	}
+}
+
+// leaveTimeout bounds how long Run waits for handlers to end and for the leave to be recorded.
+const leaveTimeout = 45 * time.Second
+
+func newNode(o Options) *Node {
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &Node{opts: o, cancel: cancel, done: make(chan struct{})}
+	n.host = worker.New(worker.Config{
+		Hub: o.Hub, Node: o.Name, Kinds: o.Kinds, Logger: o.Logger, Now: clock.Now, Drain: o.Drain,
+		Changed: func() { n.coord.Changed() },
+	})
+	n.coord = coordinator.New(coordinator.Config{
+		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
+		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Logger: o.Logger,
+	})
+	go n.run(ctx)
+	return n
+}
+
+// run works until the node has left or can't go on, and ends everything then.
+func (n *Node) run(ctx context.Context) {
+	n.err = n.coord.Run(ctx, n.open)
+	n.closeSession()
+	stop, cancel := context.WithCancel(context.Background())
+	cancel() // nothing is served any more: what runs is cut off
+	if err := n.host.Stop(stop); n.err == nil {
+		n.err = err
+	}
+	close(n.done)
+}
+
+// open dials the node's own connection, and gives it to the running side too.
+func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
+	n.closeSession()
+	s, err := jetstream.Open(ctx, jetstream.Config{
+		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
+		Replicas: n.opts.Replicas, Known: n.known, Logger: n.opts.Logger,
+		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
+	})
+	if err != nil {
+		if errors.Is(err, jetstream.ErrPermanent) && !n.known {
+			return nil, fmt.Errorf("%w: %w", coordinator.ErrPermanent, err)
+		}
+		return nil, err
+	}
+	n.known, n.session = true, s
+	if err := n.host.Attach(s.Transport()); err != nil {
+		n.closeSession()
+		return nil, err
+	}
+	n.watch.Go(func() {
+		<-s.Done()
+		n.host.Detach()
+	})
+	return s, nil
+}
+
+func (n *Node) closeSession() {
+	if n.session != nil {
+		n.session.Close()
+		n.watch.Wait()
+		n.host.Detach()
+		n.session = nil
+	}
+}
+
+// Leave leaves the hub in order: handlers that run are finished, workers stopped, the other nodes told.
+// When ctx ends before that, what is left is cut off, and the others find out by themselves; so they do
+// when NATS can't be reached for more than a second: ErrUntold. It is idempotent.
+func (n *Node) Leave(ctx context.Context) error {
+	n.leave.Do(func() {
+		err := n.host.Stop(ctx)
+		if err != nil {
+			n.opts.Logger.Warn("leave", "hub", n.opts.Hub, "node", n.opts.Name, "error", err)
+		}
+		n.coord.Leave()
+	})
+	select {
+	case <-n.done:
+		return n.err
+	case <-ctx.Done():
+		n.abandon()
+		return fmt.Errorf("leave hub %s: %w", n.opts.Hub, ctx.Err())
+	}
+}
+
+// abandon ends the node without a word to the others.
+func (n *Node) abandon() {
+	n.cancel()
+	<-n.done
+}
+
+// Done is closed when the node has ended; then Err says why.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err returns nil while the node lives and after it left in order, and else what ended it.
+func (n *Node) Err() error {
+	select {
+	case <-n.done:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.opts.Name }
+
+// Hub returns the hub's name.
+func (n *Node) Hub() string { return n.opts.Hub }
+
+// Incarnation returns the UUID of the node's present incarnation. It changes when the hub had to
+// remove the node and it joined again.
+func (n *Node) Incarnation() string { return n.coord.Status().Incarnation.ID }
+
+// View returns the number of the newest view that the node knows.
+func (n *Node) View() uint64 { return n.coord.Status().View }
+
+// Coordinator reports whether this node holds the coordinator's role, as far as it knows.
+func (n *Node) Coordinator() bool { return n.coord.Status().Coordinator }

@@ -1,0 +1,281 @@
+package phub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/internal/natstest"
+)
+
+// testHub is a hub of nodes in this process, on an embedded NATS.
+type testHub struct {
+	t      *testing.T
+	name   string
+	url    string
+	client *phub.Client
+
+	mu    sync.Mutex
+	nodes map[string]*phub.Node
+}
+
+func newTestHub(t *testing.T, url string) *testHub {
+	t.Helper()
+	client, err := phub.NewClient(natstest.Connect(t, url), "my_hub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &testHub{t: t, name: "my_hub", url: url, client: client, nodes: map[string]*phub.Node{}}
+}
+
+// testLog writes what nodes log to the test's own log.
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Helper()
+	l.t.Logf("%s", p)
+	return len(p), nil
+}
+
+func (h *testHub) options(name string) phub.Options {
+	return phub.Options{
+		Hub: h.name, Name: name, URL: h.url,
+		Kinds:  map[string]phub.Kind{"who": who, "broken": broken},
+		Logger: slog.New(slog.NewTextHandler(testLog{h.t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
+	}
+}
+
+// who answers each request with the node that it runs on and the epoch.
+func who(r phub.Replica) (phub.Worker, error) {
+	return phub.HandlerFunc(func(_ context.Context, m *phub.Message) ([]byte, error) {
+		return fmt.Appendf(nil, "%s %d %s", r.Node, m.Epoch, m.Data), nil
+	}), nil
+}
+
+func broken(phub.Replica) (phub.Worker, error) { return nil, fmt.Errorf("out of order") }
+
+func (h *testHub) join(names ...string) {
+	h.t.Helper()
+	for _, name := range names {
+		n, err := phub.Join(h.ctx(20*time.Second), h.options(name))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.mu.Lock()
+		h.nodes[name] = n
+		h.mu.Unlock()
+		h.t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if err := n.Leave(ctx); err != nil {
+				h.t.Errorf("leave %s: %v", name, err)
+			}
+		})
+	}
+}
+
+func (h *testHub) ctx(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	h.t.Cleanup(cancel)
+	return ctx
+}
+
+func (h *testHub) start(specs ...phub.Spec) []phub.ChildResult {
+	h.t.Helper()
+	results, err := h.client.Start(h.ctx(20*time.Second), specs, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return results
+}
+
+// eventually waits for a condition that must come true.
+func (h *testHub) eventually(what string, cond func() bool) {
+	h.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !cond() {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("not within 20s: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func pair(child string) phub.Spec {
+	return phub.Spec{Child: child, Kind: "who", Redundancy: phub.Redundancy{
+		Strategy: phub.Replication, Factor: 2, Model: phub.ActivePassive, Signal: phub.SignalAll,
+	}}
+}
+
+func TestHub_ChildWithTwoReplicasAnswersOnItsActiveNode(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2", "node3")
+	res := h.start(pair("child1"))[0]
+	if res.Error != nil || len(res.Replicas) != 2 {
+		t.Fatalf("found %+v, expected two replicas", res)
+	}
+	active := res.Replicas[0]
+	reply, err := h.client.Request(h.ctx(5*time.Second), "child1", []byte("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%s %d hello", active.Node, active.Epoch); string(reply.Data) != want || reply.Node != active.Node {
+		t.Fatalf("found %q by %s, expected %q", reply.Data, reply.Node, want)
+	}
+}
+
+func TestHub_LeaveMovesTheActiveReplica(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2", "node3")
+	active := h.start(pair("child1"))[0].Replicas[0]
+	if err := h.nodes[active.Node].Leave(h.ctx(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := h.client.Request(h.ctx(5*time.Second), "child1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply.Node == active.Node || reply.Epoch <= active.Epoch {
+		t.Fatalf("found %s in epoch %d, expected another node than %s in an epoch after %d", reply.Node, reply.Epoch, active.Node, active.Epoch)
+	}
+	h.eventually("two replicas again", func() bool {
+		info, err := h.client.Info(h.ctx(5*time.Second), "child1")
+		return err == nil && len(info.Replicas) == 2 && info.Replicas[1].State == "running"
+	})
+}
+
+func TestHub_UnknownKindAndFailingStartAreToldPerChildAndNode(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2")
+	results := h.start(phub.Spec{Child: "a", Kind: "nonsense"}, phub.Spec{Child: "b", Kind: "broken"}, pair("c"))
+	for _, r := range results[:2] {
+		if r.Error == nil || len(r.Replicas) != 2 {
+			t.Errorf("found %+v, expected an error and two failed replicas", r)
+		}
+	}
+	if r := results[2]; r.Error != nil {
+		t.Errorf("found %v, expected no error: one child's fault is not another's", r.Error)
+	}
+}
+
+func TestHub_StopIsKept(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2")
+	h.start(pair("child1"))
+	results, err := h.client.Stop(h.ctx(10*time.Second), []string{"child1"}, nil)
+	if err != nil || results[0].Error != nil {
+		t.Fatalf("found %+v, %v", results, err)
+	}
+	if _, err := h.client.Request(h.ctx(5*time.Second), "child1", nil); !errors.Is(err, phub.ErrNoChild) {
+		t.Fatalf("found %v, expected ErrNoChild", err)
+	}
+	if res := h.start(pair("child1"))[0]; res.Error != nil {
+		t.Fatalf("start again: %v", res.Error)
+	}
+	if _, err := h.client.Request(h.ctx(5*time.Second), "child1", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHub_MoveMakesAnotherNodeActive(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2", "node3")
+	res := h.start(pair("child1"))[0]
+	on := map[string]bool{}
+	for _, r := range res.Replicas {
+		on[r.Node] = true
+	}
+	for _, to := range []string{"node1", "node2", "node3"} {
+		moved, err := h.client.Move(h.ctx(10*time.Second), "child1", to)
+		if err != nil || moved.Error != nil {
+			t.Fatalf("move to %s: %+v, %v", to, moved, err)
+		}
+		reply, err := h.client.Request(h.ctx(5*time.Second), "child1", nil)
+		if err != nil || reply.Node != to {
+			t.Fatalf("found %+v, %v, expected an answer by %s", reply, err, to)
+		}
+	}
+}
+
+func TestHub_SecondNodeOfTheSameNameIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2")
+	for _, name := range []string{"node1", "node2"} {
+		_, err := phub.Join(h.ctx(20*time.Second), h.options(name))
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Fatalf("found %v, expected an error that names %s", err, name)
+		}
+	}
+}
+
+func TestHub_OtherConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1")
+	o := h.options("node2")
+	o.Config.Lease = phub.Duration(4 * time.Second)
+	_, err := phub.Join(h.ctx(20*time.Second), o)
+	if err == nil || !strings.Contains(err.Error(), "4s") || !strings.Contains(err.Error(), "2s") {
+		t.Fatalf("found %v, expected an error that names both values", err)
+	}
+}
+
+func TestHub_PlainRequestToAChildWithoutAReplicaIsAnswered(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2")
+	h.start(phub.Spec{Child: "a", Kind: "broken"})
+	nc := natstest.Connect(t, h.url)
+	h.eventually("the coordinator answers for it", func() bool {
+		m, err := nc.RequestWithContext(h.ctx(time.Second), "phub.my_hub.req.a", nil)
+		return err == nil && m.Header.Get("Nats-Service-Error-Code") == "503" && strings.Contains(m.Header.Get("Nats-Service-Error"), "a has no active replica")
+	})
+	if _, err := nc.RequestWithContext(h.ctx(time.Second), "phub.my_hub.req.b", nil); !errors.Is(err, nats.ErrNoResponders) {
+		t.Fatalf("found %v for a child that does not exist, expected no responders", err)
+	}
+	if _, err := h.client.Stop(h.ctx(5*time.Second), []string{"a"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("nobody answers for it after the stop", func() bool {
+		_, err := nc.RequestWithContext(h.ctx(time.Second), "phub.my_hub.req.a", nil)
+		return errors.Is(err, nats.ErrNoResponders)
+	})
+}
+
+func TestHub_BalanceLeavesAMovedChildWhereItIs(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1", "node2", "node3")
+	var specs []phub.Spec
+	for i := range 6 {
+		specs = append(specs, pair(fmt.Sprintf("c%d", i)))
+	}
+	h.start(specs...)
+	for _, s := range specs {
+		if moved, err := h.client.Move(h.ctx(10*time.Second), s.Child, "node1"); err != nil || moved.Error != nil {
+			t.Fatalf("move %s: %+v, %v", s.Child, moved, err)
+		}
+	}
+	for range 30 { // balance takes a step in a tenth of a second
+		for _, s := range specs {
+			if reply, err := h.client.Request(h.ctx(5*time.Second), s.Child, nil); err != nil || reply.Node != "node1" {
+				t.Fatalf("found %+v, %v for %s, expected node1, to which it was moved", reply, err, s.Child)
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -1,0 +1,153 @@
+package phub
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Change is one thing that happened in a hub. Exactly one of the pointers is set.
+type Change struct {
+	Time      time.Time     `json:"time"` // when it arrived here
+	Mode      *ModeMessage  `json:"mode,omitempty"`
+	Event     *Event        `json:"event,omitempty"`
+	View      *View         `json:"view,omitempty"`
+	Placement *PlacementSet `json:"placement,omitempty"`
+}
+
+// PlacementSet is a placement that was stored, or taken away.
+type PlacementSet struct {
+	Child    string `json:"child"`
+	Entry    *Entry `json:"entry,omitempty"` // nil if it was taken away
+	Revision uint64 `json:"revision,omitempty"`
+}
+
+// watchBuffer is how many messages may wait for whoever takes them.
+const watchBuffer = 1 << 16
+
+// Watch returns the live stream of modes, events, views and placements of the hub, from now until ctx
+// ends. When it returns, the server has registered the interest: whatever happens after it is seen.
+// A message that cannot be decoded, and messages lost because they were not taken in time (ErrDropped),
+// come as errors between the others; the stream goes on after them. It may be ranged over once. Nothing may rest
+// on it for correctness: these are core NATS messages, for people and for programs that look on.
+func (c *Client) Watch(ctx context.Context) (iter.Seq2[Change, error], error) {
+	w := &watch{client: c, msgs: make(chan *nats.Msg, watchBuffer)}
+	if err := w.subscribe(ctx); err != nil {
+		w.unsubscribe()
+		return nil, fmt.Errorf("watch hub %s: %w", c.hub, err)
+	}
+	context.AfterFunc(ctx, w.unsubscribe)
+	return func(yield func(Change, error) bool) {
+		defer w.unsubscribe()
+		w.run(ctx, yield)
+	}, nil
+}
+
+type watch struct {
+	client  *Client
+	msgs    chan *nats.Msg
+	subs    []*nats.Subscription
+	dropped int
+}
+
+func (w *watch) subscribe(ctx context.Context) error {
+	filters := append(w.client.subjects.Watch(), w.client.subjects.Stored(protocol.PlacementBucket, ">"))
+	for _, subject := range filters {
+		sub, err := w.client.nc.ChanSubscribe(subject, w.msgs)
+		if err != nil {
+			return err
+		}
+		w.subs = append(w.subs, sub)
+	}
+	ctx, cancel := withTimeout(ctx, defaultRequestTimeout)
+	defer cancel()
+	return w.client.nc.FlushWithContext(ctx)
+}
+
+// unsubscribe may be called repeatedly; errors say that it was, or that the connection is closed.
+func (w *watch) unsubscribe() {
+	for _, sub := range w.subs {
+		_ = sub.Unsubscribe()
+	}
+}
+
+func (w *watch) run(ctx context.Context, yield func(Change, error) bool) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case msg := <-w.msgs:
+			if n := w.lost(); n > 0 && !yield(Change{}, fmt.Errorf("%w: %d messages lost", ErrDropped, n)) {
+				return
+			}
+			change, err := w.client.decode(msg)
+			if (err != nil || !change.empty()) && !yield(change, err) {
+				return
+			}
+		}
+	}
+}
+
+// lost returns how many messages have been dropped since it was called last.
+func (w *watch) lost() int {
+	total := 0
+	for _, sub := range w.subs {
+		n, _ := sub.Dropped() // an error says that it is unsubscribed
+		total += n
+	}
+	n := total - w.dropped
+	w.dropped = max(total, w.dropped)
+	return n
+}
+
+func (c *Change) empty() bool {
+	return c.Mode == nil && c.Event == nil && c.View == nil && c.Placement == nil
+}
+
+// decode reads one message. Keys that are phub's own and no view give an empty change.
+func (c *Client) decode(msg *nats.Msg) (Change, error) {
+	change := Change{Time: time.Now().UTC()}
+	rest, _ := strings.CutPrefix(msg.Subject, "phub."+c.hub+".")
+	var err error
+	switch {
+	case strings.HasPrefix(rest, "mode."):
+		err = json.Unmarshal(msg.Data, &change.Mode)
+	case strings.HasPrefix(rest, "event."):
+		err = json.Unmarshal(msg.Data, &change.Event)
+	default:
+		key, _ := strings.CutPrefix(rest, "int.kv."+string(protocol.PlacementBucket)+".")
+		err = change.stored(key, msg)
+	}
+	if err != nil {
+		return Change{}, fmt.Errorf("decode message on %s: %w", msg.Subject, err)
+	}
+	return change, nil
+}
+
+// stored reads what the placement bucket stored under key.
+func (c *Change) stored(key string, msg *nats.Msg) error {
+	deleted := msg.Header.Get("KV-Operation") != "" || msg.Header.Get("Nats-Marker-Reason") != ""
+	switch {
+	case key == protocol.ViewKey && !deleted:
+		return json.Unmarshal(msg.Data, &c.View)
+	case strings.HasPrefix(key, "_"):
+		return nil
+	}
+	revision, _ := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64) // 0: not said
+	set := &PlacementSet{Child: key, Revision: revision}
+	if !deleted {
+		if err := json.Unmarshal(msg.Data, &set.Entry); err != nil {
+			return err
+		}
+	}
+	c.Placement = set
+	return nil
+}
