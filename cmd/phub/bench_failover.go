@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/phub-io/phub"
+)
+
+// once waits for a calm hub, strikes a node, and waits until all is well again.
+func (b *bench) once(ctx context.Context) (benchRun, error) {
+	victim, children, err := b.victim(ctx)
+	if err != nil {
+		return benchRun{}, err
+	}
+	limit, err := b.limit(ctx, len(children))
+	if err != nil {
+		return benchRun{}, err
+	}
+	p, err := b.newProbe(victim, children)
+	if err != nil {
+		return benchRun{}, err
+	}
+	defer p.stop()
+	if err := p.calm(ctx); err != nil {
+		return benchRun{}, err
+	}
+	p.strike = time.Now()
+	if err := b.strike(victim); err != nil {
+		return benchRun{}, err
+	}
+	err = p.until(ctx, benchPatience)
+	if b.fault == faultHang {
+		err = errors.Join(err, b.running[victim].kill())
+	}
+	if err != nil {
+		return benchRun{}, err
+	}
+	b.report.DualActive += p.check.dual
+	r := benchRun{Victim: victim, Children: len(children), First: millis(slices.Min(p.took())), Last: millis(slices.Max(p.took())), Limit: millis(limit)}
+	<-b.running[victim].done
+	if err := b.startNode(victim); err != nil {
+		return benchRun{}, err
+	}
+	return r, b.settled(ctx, b.nodes)
+}
+
+func (b *bench) strike(node string) error {
+	if b.fault == faultHang {
+		return b.running[node].cmd.Process.Signal(syscall.SIGSTOP)
+	}
+	return b.running[node].kill()
+}
+
+// victim chooses the node that the fault asks for, with the most active children, and waits until
+// there is one.
+func (b *bench) victim(ctx context.Context) (string, []string, error) {
+	ctx, cancel := context.WithTimeout(ctx, benchPatience)
+	defer cancel()
+	for {
+		if !pause(ctx, 200*time.Millisecond) { // the hub moves load in the first seconds after a join
+			return "", nil, fmt.Errorf("wait for a node to strike: %w", stopped(ctx))
+		}
+		st, err := b.client.Status(ctx)
+		if err != nil || !st.Settled || st.Nodes != b.nodes {
+			continue
+		}
+		active, err := b.activeByNode(ctx)
+		if err != nil {
+			continue
+		}
+		coordinator := st.Coordinator.Node
+		if node := b.busiest(active, coordinator); node != "" {
+			return node, active[node], nil
+		}
+		if b.fault == faultCoordinator || b.children == 1 { // else balance brings some
+			if err := b.bring(ctx, coordinator); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+}
+
+// busiest returns the node with the most active children among those that the fault strikes, or "".
+func (b *bench) busiest(active map[string][]string, coordinator string) string {
+	busiest := ""
+	for _, node := range sortedKeys(active) {
+		if (node == coordinator) == (b.fault == faultCoordinator) && len(active[node]) > len(active[busiest]) {
+			busiest = node
+		}
+	}
+	return busiest
+}
+
+// bring moves the first child to or away from the coordinator, so that there is something to strike.
+func (b *bench) bring(ctx context.Context, coordinator string) error {
+	nodes, err := b.client.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes.Nodes {
+		if n.Member && (n.Node == coordinator) == (b.fault == faultCoordinator) {
+			_, err := b.client.Move(ctx, "child1", n.Node)
+			return err
+		}
+	}
+	return errors.New("no node to move the child to")
+}
+
+func (b *bench) activeByNode(ctx context.Context) (map[string][]string, error) {
+	active := map[string][]string{}
+	for child, err := range b.client.List(ctx, phub.Filter{}) {
+		if err != nil {
+			return nil, err
+		}
+		if node := nodesIn(phub.Active, child.Replicas); node != "" {
+			active[node] = append(active[node], child.Child)
+		}
+	}
+	return active, nil
+}

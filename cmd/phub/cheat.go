@@ -1,0 +1,71 @@
+package main
+
+import "github.com/choria-io/fisk"
+
+// firstScreen is what phub prints without an argument.
+const firstScreen = `phub keeps named pieces of work running as replicas on several nodes, over NATS.
+
+  phub demo                                    see a failover in 20 seconds, nothing to install
+  phub dev                                     a NATS server and three nodes, for a second terminal
+  phub node run --hub H --name N               join a hub as a node
+  phub child start c1 --kind counter --replicas 2 --model active_passive
+  phub req c1 inc                              ask the active replica
+  phub status                                  health of the hub in one screen
+
+More: phub --help, phub COMMAND --help, phub cheat.
+`
+
+// addCheats adds the command cheat.
+func addCheats(cli *fisk.Application) {
+	cli.Cheat("phub", `# try it: everything in one terminal
+phub demo
+
+# a server and three nodes here, then work from a second terminal
+phub dev
+
+# join a hub as a node, with a zone and twice the usual share of load
+phub node run --hub my_hub --name node1 --label zone=a --capacity 2
+
+# who is here, and is all well
+phub status
+phub node ls`)
+	cli.Cheat("child", `# one child with an active and a passive replica
+phub child start child1 --kind counter --replicas 2 --model active_passive --signal all
+
+# ten thousand of them
+phub child start 'c%d' --count 10000 --kind counter --replicas 2 --model active_passive
+
+# from a file, YAML or JSON
+phub child start --file children.yaml
+
+# look
+phub child ls 'orders.>' --node node1
+phub child info child1
+phub child watch child1
+
+# move the active replica, stop the child
+phub child move child1 node2
+phub child stop child1`)
+	cli.Cheat("req", `# a request to the active replica
+phub req child1 inc
+
+# payload from stdin; node, epoch and retries in the answer
+echo -n inc | phub req child1 - --json
+
+# the same with the plain nats CLI
+nats req phub.default.req.child1 inc`)
+	cli.Cheat("bench", `# how long a failover takes on your NATS, beside what plain NATS needs for the same
+phub bench failover --children 1000
+
+# on servers of its own; the coordinator is killed, or a node hangs
+phub bench failover --embedded 3 --fault coordinator
+phub bench failover --embedded 3 --fault hang --runs 3`)
+	cli.Cheat("watch", `# everything that happens in the hub
+phub hub watch
+
+# the same with the plain nats CLI
+nats sub 'phub.default.mode.>'
+nats sub 'phub.default.event.>'
+nats kv watch phub_default_placement
+nats micro ls`)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+)
+
+type childInfo struct {
+	app *app
+	id  string
+}
+
+func (a *app) addChildInfo(parent *fisk.CmdClause) {
+	c := &childInfo{app: a}
+	cmd := parent.Command("info", "Show all that is known of a child (read-only)").Alias("view").Action(a.does(a.asking(c.run)))
+	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
+}
+
+func (c *childInfo) run(ctx context.Context, client *phub.Client) error {
+	if err := protocol.ValidateChild(c.id); err != nil {
+		return usageError{err}
+	}
+	info, err := client.Info(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	if c.app.json {
+		return c.app.printJSON(info)
+	}
+	c.app.showChild(&info)
+	return nil
+}
+
+func (a *app) showChild(c *phub.ChildInfo) {
+	s := &c.Spec
+	t := &table{}
+	t.add("Child", c.Child)
+	t.add("Kind", s.Kind)
+	t.add("Redundancy", redundancyText(s.Redundancy))
+	t.add("Restart", fmt.Sprintf("%s, %d in %s", s.Restart.Policy, s.Restart.Max, s.Restart.Within.Std()))
+	if len(s.Args) > 0 {
+		t.add("Args", pairs(s.Args))
+	}
+	if len(s.Metadata) > 0 {
+		t.add("Metadata", pairs(s.Metadata))
+	}
+	t.add("Epoch", fmt.Sprint(c.Epoch))
+	t.add("Replicas", fmt.Sprintf("%d of %d wanted, placed by view %d", living(c.Replicas), c.Wanted, c.View))
+	if c.Reason != "" {
+		t.add("Reason", c.Reason)
+	}
+	t.print(a.out)
+	a.replicaTable(c)
+	for _, f := range c.Failed {
+		fmt.Fprintf(a.out, "\nGiven up on %s in view %d: %s\n", f.Node, f.View, a.paint(red, f.Error))
+	}
+}
+
+func (a *app) replicaTable(c *phub.ChildInfo) {
+	if len(c.Replicas) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out)
+	t := newTable("NODE", "MODE", "EPOCH", "STATE", "ERROR")
+	for _, r := range c.Replicas {
+		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), dash(string(r.State)), dash(r.Error))
+	}
+	t.print(a.out)
+}
+
+// modeCell shows a mode: active ones stand out.
+func (a *app) modeCell(m phub.Mode) string {
+	if m == phub.Active {
+		return a.paint(green, string(m))
+	}
+	return a.paint(grey, string(m))
+}
+
+func redundancyText(r phub.Redundancy) string {
+	if r.Strategy != phub.Replication {
+		return fmt.Sprintf("%s, signal %s", r.Strategy, r.Signal)
+	}
+	return fmt.Sprintf("%s, factor %s, %s, signal %s", r.Strategy, r.Factor, r.Model, r.Signal)
+}

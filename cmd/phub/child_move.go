@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+)
+
+type childMove struct {
+	app      *app
+	id, node string
+}
+
+func (a *app) addChildMove(parent *fisk.CmdClause) {
+	c := &childMove{app: a}
+	cmd := parent.Command("move", "Move the active replica of a child to a node, without a gap").Alias("mv").Action(a.does(a.asking(c.run)))
+	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
+	cmd.Arg("node", "Node that is to be active for it").Required().StringVar(&c.node)
+}
+
+func (c *childMove) run(ctx context.Context, client *phub.Client) error {
+	if err := protocol.ValidateChild(c.id); err != nil {
+		return usageError{err}
+	}
+	if err := protocol.ValidateNode(c.node); err != nil {
+		return usageError{err}
+	}
+	result, err := client.Move(ctx, c.id, c.node)
+	if err != nil {
+		return err
+	}
+	return c.app.report("moved", []phub.ChildResult{result}, nil)
+}

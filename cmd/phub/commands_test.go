@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+)
+
+func child(name, active, passive string) phub.ChildInfo {
+	return phub.ChildInfo{
+		Child: name, Epoch: 42, View: 40, Wanted: 2,
+		Spec: phub.Spec{Child: name, Kind: "counter", Metadata: map[string]string{"tag": "t1"}},
+		Replicas: []phub.ReplicaState{
+			{Node: active, Mode: phub.Active, Epoch: 42, State: protocol.Running},
+			{Node: passive, Mode: phub.Passive, Epoch: 42, State: protocol.Running},
+		},
+	}
+}
+
+func node(name string, coordinator bool) phub.NodeInfo {
+	return phub.NodeInfo{
+		NodeRecord: protocol.NodeRecord{
+			Incarnation: protocol.Incarnation{Node: name, ID: "u-" + name}, Status: protocol.Up, Children: 4, Active: 2,
+			Labels: map[string]string{"zone": "a"}, Started: time.Now().Add(-90*time.Minute - 20*time.Second).Format(time.RFC3339),
+		},
+		Member: true, Coordinator: coordinator,
+	}
+}
+
+// lively is a hub with two nodes and two children.
+func lively(t *testing.T) *fakeHub {
+	t.Helper()
+	hub := newFakeHub(t)
+	hub.control(protocol.VerbStatus, phub.Status{
+		Hub: "h", View: 42, Coordinator: protocol.Incarnation{Node: "node1", ID: "u"}, Nodes: 2, Children: 2,
+		Replicas: 4, Wanted: 4, Settled: true, Config: protocol.DefaultConfig(),
+	})
+	hub.control(protocol.VerbNodes, phub.Nodes{View: 42, Nodes: []phub.NodeInfo{node("node1", true), node("node2", false)}})
+	hub.control(protocol.VerbList, protocol.ListResponse{Children: []phub.ChildInfo{child("c1", "node1", "node2"), child("c2", "node2", "node1")}, Total: 2})
+	hub.control(protocol.VerbInfo, child("c1", "node1", "node2"))
+	return hub
+}
+
+func TestStatus_Screen(t *testing.T) {
+	t.Parallel()
+	hub := lively(t)
+	r := hub.run("status")
+	r.want(t, 0, "OK  hub h: 2 nodes, 2 children, 4 of 4 replicas running; view 42, coordinator node1\n", "")
+	r.want(t, 0, "NODE   STATUS  COORDINATOR  CHILDREN  ACTIVE  CAPACITY  AGE    LABELS\nnode1  up      yes          4         2       1         1h30m  zone=a", "")
+	r.want(t, 0, "CHILD  KIND     ACTIVE  EPOCH  PASSIVE  REPLICAS  TAG\nc1     counter  node1   42     node2    2/2       t1", "")
+	v := decode[statusJSON](t, hub.run("status", "--json", "--limit", "1"))
+	if v.Health != "OK" || len(v.NodeList) != 2 || len(v.Shown) != 1 || v.View != 42 {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	for want, st := range map[string]phub.Status{
+		"OK 0":       {Settled: true},
+		"WARNING 1":  {Settled: true, Incomplete: 1},
+		"WARNING 2":  {BadEntries: []string{"x"}},
+		"CRITICAL 2": {NoActive: 1, Incomplete: 1, Settled: true},
+	} {
+		health, problems := judge(&st)
+		if got := fmt.Sprintf("%s %d", health, len(problems)); got != want {
+			t.Errorf("got %s %q, want %s", got, problems, want)
+		}
+	}
+}
+
+func TestReadOnlyCommands(t *testing.T) {
+	t.Parallel()
+	hub := lively(t)
+	hub.run("node", "ls").want(t, 0, "node2  up      -", "")
+	hub.run("node", "info", "node1").want(t, 0, "Incarnation  u-node1", "")
+	hub.run("node", "info", "node7").want(t, exitFailed, "", "has no node node7\nTry: phub node ls")
+	hub.run("child", "ls").want(t, 0, "c2     counter  node2   42     node1    2/2       t1", "")
+	hub.run("child", "list", "--names").want(t, 0, "c1\nc2\n", "")
+	hub.run("child", "info", "c1").want(t, 0, "node2  passive  42     running  -", "")
+	hub.run("hub", "info").want(t, 0, "Lease        2s", "")
+	if got := decode[[]string](t, hub.run("child", "ls", "--names", "--json")); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+	if got := decode[phub.Nodes](t, hub.run("node", "ls", "-j")); len(got.Nodes) != 2 || !got.Nodes[0].Coordinator {
+		t.Errorf("got %+v", got)
+	}
+	if got := decode[phub.ChildInfo](t, hub.run("child", "info", "c1", "--json")); got.Child != "c1" || got.Replicas[1].Mode != phub.Passive {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// serveStart answers starts, and fails the children whose name begins with "bad".
+func serveStart(hub *fakeHub) {
+	hub.serve(hub.subjects.Control(protocol.VerbStart), func(msg *nats.Msg) any {
+		var req protocol.StartRequest
+		hub.check(json.Unmarshal(msg.Data, &req))
+		var resp protocol.StartResponse
+		for _, s := range req.Children {
+			r := phub.ChildResult{Child: s.Child, Replicas: []phub.ReplicaState{
+				{Node: "node1", Mode: phub.Active, State: protocol.Running}, {Node: "node2", Mode: phub.Passive, State: protocol.Running},
+			}}
+			if strings.HasPrefix(s.Child, "bad") {
+				r.Replicas[1] = phub.ReplicaState{Node: "node2", Mode: phub.Passive, State: protocol.FailedAt, Error: "kind " + s.Kind + " is unknown"}
+			}
+			resp.Results = append(resp.Results, r)
+		}
+		return resp
+	})
+}
+
+func TestChildStart(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	serveStart(hub)
+	hub.run("child", "start", "c1", "--kind", "echo").want(t, 0, "c1  node1 active, node2 passive\n", "")
+	hub.run("child", "start", "c%d", "-k", "echo", "--count", "3").want(t, 0, "c3  node1 active", "")
+	hub.run("child", "start", "c%d", "-k", "echo", "--count", "5000").want(t, 0, "started 5000 children, 10000 replicas: node1 5000, node2 5000\n", "")
+	r := hub.run("child", "start", "c1", "bad1", "-k", "nope")
+	r.want(t, exitFailed, "bad1  node2: kind nope is unknown\n", "1 child of 2 not started as asked\nTry: phub child info")
+	got := decode[struct{ Results []phub.ChildResult }](t, hub.run("child", "start", "c1", "-k", "echo", "--json"))
+	if len(got.Results) != 1 || got.Results[0].Replicas[0].Mode != phub.Active {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestChildStart_FlagsMakeTheSpec(t *testing.T) {
+	t.Parallel()
+	c := &childStart{
+		ids: []string{"a.%d"}, count: 2, kind: "exec", replicas: "cluster_size", model: "active_passive", signal: "all",
+		restart: "transient", args: []string{"cmd=x=y"}, metadata: []string{"k=v"}, tag: "t",
+	}
+	specs, err := c.specs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(specs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"v":0,"child":"a.2","kind":"exec","args":{"cmd":"x=y"},"metadata":{"k":"v","tag":"t"},"restart":{"policy":"transient"},` +
+		`"redundancy":{"replication_factor":"cluster_size","replication_model":"active_passive","redundancy_signal":"all"}}`
+	if string(data) != want {
+		t.Errorf("got  %s\nwant %s", data, want)
+	}
+}
+
+func TestChildStart_FromFileAndStdin(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	serveStart(hub)
+	path := filepath.Join(t.TempDir(), "children.yaml")
+	text := "children:\n  - {child: a, kind: echo}\n  - {child: b, kind: echo}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hub.run("child", "start", "--file", path).want(t, 0, "b  node1 active", "")
+	env := map[string]string{"NATS_URL": hub.url, "PHUB_HUB": "h"}
+	phubRun(t, env, text, "child", "start", "--file", "-").want(t, 0, "a  node1 active", "")
+	phubRun(t, env, "kynd: x", "child", "start", "--file", "-").want(t, exitUsage, "", "kynd: found")
+}
+
+func TestChildStopAndMove(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	hub.control(protocol.VerbStop, protocol.StopResponse{Results: []phub.ChildResult{
+		{Child: "c1"}, {Child: "c2", Error: &phub.Problem{Code: 404, Message: "no child c2", Try: "phub child ls"}},
+	}})
+	hub.control(protocol.VerbMove, phub.ChildResult{Child: "c1", Replicas: []phub.ReplicaState{{Node: "node2", Mode: phub.Active, State: protocol.Running}}})
+	hub.run("child", "stop", "c1", "c2").want(t, exitFailed, "c2  no child c2\n", "Try: phub child ls")
+	hub.run("child", "stop", "c1", "c2").want(t, exitFailed, "c1  stopped\n", "")
+	hub.run("child", "move", "c1", "node2").want(t, 0, "c1  node2 active\n", "")
+}
+
+func TestReq(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	hub.serve(hub.subjects.Request("c1"), func(msg *nats.Msg) any {
+		h := nats.Header{protocol.HeaderNode: {"node2"}, protocol.HeaderEpoch: {"42"}}
+		return &nats.Msg{Header: h, Data: append([]byte("got "), msg.Data...)}
+	})
+	hub.serve(hub.subjects.Request("broken"), func(*nats.Msg) any {
+		return &nats.Msg{Header: nats.Header{protocol.HeaderErrorCode: {"500"}, protocol.HeaderError: {"boom"}, protocol.HeaderNode: {"node2"}, protocol.HeaderEpoch: {"7"}}}
+	})
+	hub.run("req", "c1", "hello").want(t, 0, "got hello\n", "")
+	phubRun(t, map[string]string{"NATS_URL": hub.url}, "from stdin\n", "--hub", "h", "req", "c1", "-").want(t, 0, "got from stdin\n", "")
+	if r := hub.run("req", "c1", "x", "--raw"); r.out != "got x" {
+		t.Errorf("got %q", r.out)
+	}
+	hub.run("req", "broken").want(t, exitFailed, "", "error 500 from node2 (epoch 7): boom\nTry:")
+	hub.run("req", "none", "--timeout", "200ms").want(t, exitFailed, "", "request to none: no replica listens for it at this moment (retried")
+	v := decode[map[string]any](t, hub.run("req", "c1", "hello", "--json"))
+	for key, want := range map[string]any{"child": "c1", "data": "got hello", "node": "node2", "epoch": 42.0, "retries": 0.0} {
+		if v[key] != want {
+			t.Errorf("%s is %v, want %v", key, v[key], want)
+		}
+	}
+	if ms, ok := v["ms"].(float64); !ok || ms <= 0 {
+		t.Errorf("ms is %v", v["ms"])
+	}
+}
+
+func TestWatch_PrintsLinesUntilItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	for _, tc := range []struct{ line, want, not string }{
+		{"child watch orders.*", "orders.eu         node2 active  epoch 42  node_lost", "node_joined"},
+		{"hub watch", "node_joined", "\x1b"},
+		{"hub watch --json", `"mode":"active","epoch":42`, "Watching"},
+	} {
+		out := &safeBuffer{}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		code := make(chan int, 1)
+		env := map[string]string{"NATS_URL": hub.url, "PHUB_HUB": "h"}
+		go func() {
+			code <- run(ctx, strings.Fields(tc.line), stdio{nil, out, &safeBuffer{}}, func(k string) string { return env[k] })
+		}()
+		for !strings.Contains(out.String(), tc.want) && ctx.Err() == nil { // the watch begins some time
+			hub.check(hub.nc.Publish(hub.subjects.Mode("orders.eu"), []byte(`{"hub":"h","child":"orders.eu","node":"node2","mode":"active","epoch":42,"reason":"node_lost"}`)))
+			hub.check(hub.nc.Publish(hub.subjects.Event(protocol.NodeJoined, "node3"), []byte(`{"type":"node_joined","node":"node3","view":43}`)))
+			pause(ctx, 10*time.Millisecond)
+		}
+		cancel()
+		if got := <-code; got != 0 || !strings.Contains(out.String(), tc.want) || strings.Contains(out.String(), tc.not) {
+			t.Errorf("%s: got exit code %d and %q, want %q and not %q", tc.line, got, out, tc.want, tc.not)
+		}
+	}
+}
+
+func TestLoadCells_OfANodeThatIsGone(t *testing.T) {
+	t.Parallel()
+	gone, back := node("n1", false), node("n2", false)
+	gone.Status, gone.Member = protocol.Lost, false
+	back.Member = false
+	for n, want := range map[*phub.NodeInfo]string{&gone: "- -", &back: "4 2"} {
+		if children, active := loadCells(n); children+" "+active != want {
+			t.Errorf("%s: got %s %s, want %s", n.Node, children, active, want)
+		}
+	}
+}
+
+func TestPlacementText(t *testing.T) {
+	t.Parallel()
+	for want, e := range map[string]*phub.Entry{
+		"taken away":                      nil,
+		"no replica  given up everywhere": {Epoch: 7, Reason: "given up everywhere"},
+		"n1 active  epoch 7  move":        {Epoch: 7, Reason: "move", Replicas: []protocol.Replica{{Node: "n1", Mode: phub.Active}}},
+	} {
+		if got := placementText(e); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"> a": true, "a.> a.b.c": true, "a.> a": false, "a.* a.b": true, "a.* a.b.c": false, "a a": true, "a b": false, "a.b a": false, "a a.b": false, "*.b a.b": true,
+	} {
+		filter, name, _ := strings.Cut(line, " ")
+		if matches(filter, name) != want {
+			t.Errorf("%s: got %v", line, !want)
+		}
+	}
+}
+
+func TestActiveCheck(t *testing.T) {
+	t.Parallel()
+	c := newActiveCheck()
+	before := c.sent("a")
+	c.received("a", before, "n1", 1)
+	c.received("a", before, "n1", 1)
+	late := c.sent("a")
+	c.received("a", c.sent("a"), "n2", 2)
+	c.received("a", late, "n1", 1) // it was under way when the role moved
+	c.received("b", c.sent("b"), "n3", 1)
+	if c.dual != 0 {
+		t.Fatalf("a handover counts as %d times two active", c.dual)
+	}
+	c.received("a", c.sent("a"), "n1", 1) // sent after n2 answered with a newer epoch
+	c.received("a", late, "n3", 1)        // another node in the same epoch
+	if c.dual != 2 {
+		t.Errorf("got %d, want 2", c.dual)
+	}
+}
+
+func TestTable_AlignsWhatIsColoured(t *testing.T) {
+	t.Parallel()
+	var out safeBuffer
+	a := &app{colour: true}
+	tab := newTable("A", "B")
+	tab.add(a.paint(red, "ä"), "x")
+	tab.add("long", "y")
+	tab.print(&out)
+	if want := "A     B\n\x1b[31mä\x1b[0m     x\nlong  y\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/internal/natsembed"
+	"github.com/phub-io/phub/internal/natstest"
+)
+
+// sharedURL returns the address of a server for tests that only need to connect.
+func sharedURL(t *testing.T) string {
+	t.Helper()
+	return natstest.Single(t).URL()
+}
+
+func TestContext_GivesServerAndLogin(t *testing.T) {
+	s := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) { o.Username, o.Password = "joe", "secret" }})
+	dir := t.TempDir()
+	writeContext(t, dir, "mine", fmt.Sprintf(`{"url":%q,"user":"joe","password":"secret"}`, s.URL()))
+	t.Setenv("XDG_CONFIG_HOME", dir) // natscontext reads the process's own
+	env := map[string]string{"XDG_CONFIG_HOME": dir}
+
+	phubRun(t, env, "", "hub", "ls", "--context", "mine").want(t, 0, "No hubs.", "")
+	phubRun(t, env, "", "hub", "ls", "--context", "mine", "--user", "joe", "--password", "wrong").want(t, exitFailed, "", "Try: other credentials")
+	phubRun(t, env, "", "hub", "ls", "--context", "none").want(t, exitFailed, "", "Try: nats context ls")
+	phubRun(t, env, "", "hub", "ls", "-s", s.URL()).want(t, exitFailed, "", "Try: other credentials")
+	phubRun(t, env, "", "hub", "ls", "-s", s.URL(), "--user", "joe", "--password", "secret", "--json").want(t, 0, "[]", "")
+
+	if err := os.WriteFile(filepath.Join(dir, "nats", "context.txt"), []byte("mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	phubRun(t, env, "", "hub", "ls").want(t, 0, "No hubs.", "")
+	phubRun(t, env, "", "hub", "ls", "--no-context", "-s", s.URL()).want(t, exitFailed, "", "Try: other credentials")
+}
+
+func writeContext(t *testing.T, dir, name, text string) {
+	t.Helper()
+	folder := filepath.Join(dir, "nats", "context")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLogin_OfTheCommandLineReplacesTheContexts(t *testing.T) {
+	t.Parallel()
+	c := connection{token: "t"}
+	o := nats.Options{User: "joe", Password: "secret", Nkey: "N"}
+	if err := c.login(&o); err != nil {
+		t.Fatal(err)
+	}
+	if o.User != "" || o.Password != "" || o.Nkey != "" || o.Token != "t" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestConnect_EachErrorSaysWhatToTry(t *testing.T) {
+	t.Parallel()
+	for want, cause := range map[string]error{
+		"--tlsca":          nats.ErrTLS,
+		"this one asks":    nats.ErrNkeysNotSupported,
+		"nats://HOST:PORT": errors.New("too many colons in address"),
+	} {
+		err := fmt.Errorf("%w at %s: %w", errConnect, "x", cause)
+		if message, try := explain(err); !strings.HasPrefix(message, "connect to NATS at x: ") || !strings.Contains(try, want) {
+			t.Errorf("%v: got %q and %q, want %q", cause, message, try, want)
+		}
+	}
+	phubRun(t, map[string]string{"NATS_URL": "junk://::"}, "", "status").want(t, exitFailed, "", "\nTry: --server nats://HOST:PORT")
+}
+
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"nats://a:b@h:1,nats://h:2": "nats://h:1,nats://h:2",
+		"token@h":                   "h",
+		"h:4222":                    "h:4222",
+		"tls://a:p@ss@h":            "tls://h",
+	} {
+		if got := redact(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/choria-io/fisk"
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker/kinds"
+)
+
+type nodeRun struct {
+	app        *app
+	name       string
+	labels     []string
+	capacity   int
+	replicas   int
+	config     nodeConfig
+	logJSON    bool
+	logLevel   string
+	withParent bool
+}
+
+// nodeConfig is what the node asks of the hub.
+type nodeConfig struct {
+	strategy, factor, model, signal    string
+	failover                           string
+	heartbeat, lease, authority, probe time.Duration
+}
+
+func (a *app) addNodeRun(parent *fisk.CmdClause) {
+	c := &nodeRun{app: a}
+	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(c.run))
+	cmd.HelpLong("SIGINT and SIGTERM make the node leave in order; a second one ends it at once. The kinds of worker that " +
+		"it runs are echo, counter and exec. The settings of the hub are written by its first node; a node that asks " +
+		"for others is refused, and one that asks for none takes the hub's.")
+	cmd.Flag("name", "Name of the node; default is the host's name and four random characters").PlaceHolder("NAME").StringVar(&c.name)
+	cmd.Flag("label", "Label, such as zone=a: replicas of a child are spread over zones").Short('l').PlaceHolder("K=V").StringsVar(&c.labels)
+	cmd.Flag("capacity", "Share of the load relative to other nodes; default is 1").PlaceHolder("N").Validator(isNumber).IntVar(&c.capacity)
+	cmd.Flag("bucket-replicas", "Stream replicas of the buckets, if this node makes them; default is up to 3").PlaceHolder("N").Validator(isNumber).IntVar(&c.replicas)
+	c.config.flags(cmd)
+	cmd.Flag("log-json", "Log in JSON").UnNegatableBoolVar(&c.logJSON)
+	cmd.Flag("log-level", "Least level to log: debug, info, warn or error; default is info").PlaceHolder("LEVEL").Default("info").Validator(oneOf("debug", "info", "warn", "error")).StringVar(&c.logLevel)
+	cmd.Flag("with-parent", "Leave when stdin ends").Hidden().UnNegatableBoolVar(&c.withParent)
+}
+
+func (n *nodeConfig) flags(cmd *fisk.CmdClause) {
+	cmd.Flag("strategy", "Hub: redundancy of children that ask for none: singularity or replication").PlaceHolder("NAME").Validator(oneOf("singularity", "replication")).StringVar(&n.strategy)
+	cmd.Flag("factor", "Hub: replicas of children that ask for no number, or cluster_size").PlaceHolder("N").StringVar(&n.factor)
+	cmd.Flag("model", "Hub: active_active or active_passive").PlaceHolder("MODEL").Validator(oneOf("active_active", "active_passive")).StringVar(&n.model)
+	cmd.Flag("signal", "Hub: which replicas are told of their mode: none, active, passive or all").PlaceHolder("SIGNAL").Validator(oneOf("none", "active", "passive", "all")).StringVar(&n.signal)
+	cmd.Flag("heartbeat", "Hub: how often nodes renew their lease; default is 500ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.heartbeat)
+	cmd.Flag("lease", "Hub: how long a silent node is waited for; default is 2s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.lease)
+	cmd.Flag("authority", "Hub: how long a silent coordinator is waited for; default is 15s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.authority)
+	cmd.Flag("probe", "Hub: least interval of looking whether connections are open; default is 25ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.probe)
+	cmd.Flag("failover", "Hub: auto takes a closed connection for the node's end, strict waits out the lease").PlaceHolder("MODE").Validator(oneOf("auto", "strict")).StringVar(&n.failover)
+}
+
+// ask returns the configuration to ask of the hub: what is left open is the hub's to say.
+func (n *nodeConfig) ask() (phub.Config, error) {
+	c := phub.Config{
+		Redundancy: phub.Redundancy{Strategy: protocol.Strategy(n.strategy), Model: protocol.Model(n.model), Signal: protocol.Signal(n.signal)},
+		Heartbeat:  phub.Duration(n.heartbeat),
+		Lease:      phub.Duration(n.lease),
+		Authority:  phub.Duration(n.authority),
+		Probe:      phub.Duration(n.probe),
+		Failover:   protocol.Failover(n.failover),
+	}
+	if n.factor == "" {
+		return c, nil
+	}
+	factor, err := protocol.ParseFactor(n.factor)
+	if err != nil {
+		return c, usagef("--factor: %w", err)
+	}
+	c.Redundancy.Factor = factor
+	return c, nil
+}
+
+func (c *nodeRun) run(ctx context.Context) error {
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
+	if c.withParent {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() { // ends with stdin, or with the process
+			_, _ = io.Copy(io.Discard, c.app.in)
+			cancel()
+		}()
+	}
+	return phub.Run(ctx, opts)
+}
+
+func (c *nodeRun) options() (phub.Options, error) {
+	labels, err := parsePairs("label", c.labels)
+	if err != nil {
+		return phub.Options{}, err
+	}
+	config, err := c.config.ask()
+	if err != nil {
+		return phub.Options{}, err
+	}
+	if c.name == "" {
+		c.name = defaultName()
+	}
+	for _, err := range []error{protocol.ValidateHub(c.app.hub), protocol.ValidateNode(c.name)} {
+		if err != nil {
+			return phub.Options{}, usageError{err}
+		}
+	}
+	log := c.logger()
+	return phub.Options{
+		Hub: c.app.hub, Name: c.name, Labels: labels, Capacity: c.capacity,
+		Kinds: kinds.BuiltinWith(log), Config: config, Replicas: c.replicas,
+		Dial:   func(o ...nats.Option) (*nats.Conn, error) { return c.app.conn.connect(o...) },
+		Logger: log,
+	}, nil
+}
+
+func (c *nodeRun) logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.logLevel)) // the flag takes only right ones
+	opts := &slog.HandlerOptions{Level: level}
+	var h slog.Handler = slog.NewTextHandler(c.app.err, opts)
+	if c.logJSON {
+		h = slog.NewJSONHandler(c.app.err, opts)
+	}
+	return slog.New(h)
+}
+
+// defaultName returns the host's name, with what no name may hold left out, and four random characters.
+func defaultName() string {
+	host, _ := os.Hostname() // without a name the characters are enough
+	host, _, _ = strings.Cut(host, ".")
+	host = strings.Map(func(r rune) rune {
+		if protocol.ValidateNode("n"+string(r)) != nil {
+			return -1
+		}
+		return r
+	}, host)
+	host = strings.TrimLeft(host, "_")
+	suffix := make([]byte, 2)
+	_, _ = rand.Read(suffix) // never fails
+	if host == "" {
+		host = "node"
+	}
+	return host[:min(len(host), 50)] + "-" + hex.EncodeToString(suffix)
+}

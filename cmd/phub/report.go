@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+)
+
+// listed is up to how many children are printed one by one.
+const listed = 20
+
+// report prints what became of children, and returns an error if anything is wrong with any of them.
+func (a *app) report(verb string, results []phub.ChildResult, err error) error {
+	if a.json {
+		if jsonErr := a.printJSON(reportJSON(results)); jsonErr != nil {
+			return jsonErr
+		}
+	} else {
+		a.reportText(verb, results)
+	}
+	failed := 0
+	for i := range results {
+		failed += min(len(troubles(&results[i])), 1)
+	}
+	switch {
+	case err != nil:
+		return err
+	case failed > 0:
+		return hint{fmt.Errorf("%s of %d not %s as asked", plural(failed, "child", "children"), len(results), verb), firstTry(results)}
+	}
+	return nil
+}
+
+// reportJSON is the answer for programs: never null.
+func reportJSON(results []phub.ChildResult) any {
+	return struct {
+		Results []phub.ChildResult `json:"results"`
+	}{append([]phub.ChildResult{}, results...)}
+}
+
+func (a *app) reportText(verb string, results []phub.ChildResult) {
+	perNode := map[string]int{}
+	fine, replicas, shown := 0, 0, 0
+	for i := range results {
+		r := &results[i]
+		for _, rep := range r.Replicas {
+			if rep.State == protocol.Running {
+				perNode[rep.Node]++
+				replicas++
+			}
+		}
+		wrong := troubles(r)
+		fine += 1 - min(len(wrong), 1)
+		if len(results) <= listed {
+			fmt.Fprintln(a.out, resultLine(verb, r))
+		}
+		for _, t := range wrong {
+			if shown++; shown <= listed {
+				fmt.Fprintf(a.out, "%s  %s\n", a.paint(red, r.Child), t)
+			}
+		}
+	}
+	if shown > listed {
+		fmt.Fprintf(a.out, "… and %d more errors; --json shows them all\n", shown-listed)
+	}
+	if len(results) > listed {
+		fmt.Fprintf(a.out, "%s %s%s\n", verb, plural(fine, "child", "children"), spread(replicas, perNode))
+	}
+}
+
+// spread says how many replicas run on which node.
+func spread(replicas int, perNode map[string]int) string {
+	if replicas == 0 {
+		return ""
+	}
+	var parts []string
+	for _, node := range sortedKeys(perNode) {
+		parts = append(parts, fmt.Sprintf("%s %d", node, perNode[node]))
+	}
+	return fmt.Sprintf(", %s: %s", plural(replicas, "replica", "replicas"), strings.Join(parts, ", "))
+}
+
+// resultLine shows where one child runs; of one that runs nowhere any more, as it should be, what was done.
+func resultLine(verb string, r *phub.ChildResult) string {
+	var parts []string
+	for _, rep := range r.Replicas {
+		s := fmt.Sprintf("%s %s", rep.Node, rep.Mode)
+		if rep.State != protocol.Running && rep.State != "" {
+			s += " (" + string(rep.State) + ")"
+		}
+		parts = append(parts, s)
+	}
+	if r.Existed {
+		parts = append(parts, "existed already")
+	}
+	switch {
+	case len(parts) == 0 && r.Error == nil:
+		parts = append(parts, verb)
+	case len(parts) == 0:
+		return r.Child
+	}
+	return r.Child + "  " + strings.Join(parts, ", ")
+}
+
+// troubles lists what is wrong with one child.
+func troubles(r *phub.ChildResult) []string {
+	var list []string
+	if r.Error != nil {
+		list = append(list, r.Error.Message)
+	}
+	for _, rep := range r.Replicas {
+		switch {
+		case rep.Error != "":
+			list = append(list, rep.Node+": "+rep.Error)
+		case rep.State == protocol.FailedAt:
+			list = append(list, rep.Node+": the replica failed")
+		}
+	}
+	return list
+}
+
+// firstTry returns the first hint among the results.
+func firstTry(results []phub.ChildResult) string {
+	for i := range results {
+		if e := results[i].Error; e != nil && e.Try != "" {
+			return e.Try
+		}
+	}
+	return "phub child info CHILD"
+}
