@@ -1,0 +1,45 @@
+// Command testnode joins a hub as a node with the kind "recorder", whose workers log each request
+// that they handle, for the checker in e2e/history.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/phub-io/phub"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "testnode: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	opts := phub.Options{}
+	flag.StringVar(&opts.Hub, "hub", "", "hub to join")
+	flag.StringVar(&opts.Name, "name", "", "name of this node")
+	flag.StringVar(&opts.URL, "url", "", "NATS servers")
+	busy := flag.Duration("busy", 0, "how long a handler works")
+	path := flag.String("record", "", "file to append what is handled to")
+	flag.Parse()
+
+	log, err := os.OpenFile(*path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opts.Kinds = map[string]phub.Kind{
+		"recorder": func(r phub.Replica) (phub.Worker, error) { return newRecorder(r, log, *busy), nil },
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return phub.Run(ctx, opts)
+}
