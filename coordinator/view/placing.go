@@ -104,8 +104,14 @@ func (m *Machine) placingCommit(c Commit) {
 }
 
 // settle looks at what a commit made of the children that it changed: a report that came before it may
-// say all that there is to say.
+// say all that there is to say, a failure included.
 func (m *Machine) settle(c Commit) {
+	for _, x := range m.history.View().Members {
+		r, _ := m.reportOf(x.Node)
+		for _, f := range r.Failed {
+			m.replicaFailed(x.Node, f)
+		}
+	}
 	for _, ch := range c.Changed {
 		m.settleChild(ch.Child)
 	}
