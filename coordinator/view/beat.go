@@ -59,7 +59,7 @@ func (m *Machine) beatDue() {
 	m.do(SendBeat{protocol.Beat{
 		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: protocol.Up,
 		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.report,
-		Confirms: m.coord.confirms(),
+		Confirms: m.confirms(),
 	}})
 }
 
@@ -85,7 +85,7 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 	switch {
 	case !e.Answer.Accepted:
 		m.beatRefused(e.Answer)
-	case e.Answer.View < b.view:
+	case e.Answer.View < b.view && !m.cfg.Unsafe.TakeBehind:
 		m.beatBehind()
 	default:
 		m.beatAccepted(e.Answer)
@@ -105,7 +105,7 @@ func (m *Machine) beatBehind() {
 func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	b := &m.beats
 	b.answered, b.taken, b.behind = b.sent, 0, 0
-	m.trust.renew(b.sent, m.settings().Lease.Std())
+	m.renew(b.sent, m.settings().Lease.Std())
 	// What the answer before this one knew must have arrived by now.
 	if b.revision > m.history.Last() {
 		m.reload(protocol.PlacementBucket)

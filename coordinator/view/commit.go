@@ -36,10 +36,18 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
 }
 
+// nextNumber returns the next view's number.
+func (m *Machine) nextNumber() uint64 {
+	if m.cfg.Unsafe.NumberByView {
+		return m.viewNumber() + 1
+	}
+	return m.history.Newest() + 1
+}
+
 // nextView returns the view that would follow, with this node as the coordinator.
 func (m *Machine) nextView(reason string) *protocol.View {
 	v := &protocol.View{
-		V: 1, Number: m.history.Newest() + 1, Coordinator: m.self, Reason: reason, Time: m.wall(),
+		V: 1, Number: m.nextNumber(), Coordinator: m.self, Reason: reason, Time: m.wall(),
 	}
 	if old := m.history.View(); old != nil {
 		v.Members = append(v.Members, old.Members...)
@@ -55,6 +63,9 @@ func (m *Machine) committedOp(e Committed) {
 	}
 	op := m.op
 	m.op = nil
+	if e.Outcome == OutcomeUnknown && m.cfg.Unsafe.GuessCommit {
+		e.Outcome, e.Revision = Done, m.history.Last()+uint64(len(op.writes))
+	}
 	if e.Outcome != Done {
 		if e.Outcome == Conflict {
 			m.readMarkers(protocol.PlacementBucket, op.writes)
@@ -95,8 +106,10 @@ func (m *Machine) markerRead(e KeyRead) {
 }
 
 // admit adds an incarnation to a view.
-func admit(v *protocol.View, member protocol.Member) {
-	member.Since = v.Number
+func (m *Machine) admit(v *protocol.View, member protocol.Member) {
+	if member.Since = v.Number; m.cfg.Unsafe.NoSince {
+		member.Since = 1
+	}
 	v.Members = append(v.Members, member)
 }
 

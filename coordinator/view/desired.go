@@ -85,7 +85,7 @@ func sameSpec(x, y *protocol.Spec) bool {
 // desiredDue starts the next write of specs.
 func (m *Machine) desiredDue() {
 	d := &m.lead.desired
-	if d.op != nil || len(d.queue) == 0 || m.now.Mono < d.retry || !m.ready() || !m.authority() || m.lead.inherits {
+	if d.op != nil || len(d.queue) == 0 || m.now.Mono < d.retry || !m.ready() || !m.authority() && !m.cfg.Unsafe.ActAnyway || m.lead.inherits {
 		return
 	}
 	n := min(len(d.queue), MaxCommit)

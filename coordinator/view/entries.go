@@ -9,7 +9,7 @@ import (
 // commitPlans commits the entries that plans ask for. A plan that was made for another state is
 // dropped, and its child looked at again.
 func (m *Machine) commitPlans(plans []planned) {
-	number := m.history.Newest() + 1
+	number := m.nextNumber()
 	var writes []Write
 	for _, q := range plans {
 		_, rev := m.specs.Get(q.Child)
@@ -52,7 +52,7 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 	e.Failed = m.failed(q.Child, q.Replicas)
 	if q.entry == nil {
 		e.Group = number
-		if m.history.Revision(q.Child) != 0 && e.Exclusive {
+		if m.history.Revision(q.Child) != 0 && e.Exclusive && !m.cfg.Unsafe.UnknownBefore {
 			e.After = m.membersBut(first(q.Replicas)) // there was an entry that nobody knows any more
 		}
 		return e

@@ -51,7 +51,7 @@ func (m *Machine) healHistory() bool {
 		return false
 	}
 	var writes []Write
-	number := m.history.Newest() + 1
+	number := m.nextNumber()
 	due := false
 	for _, b := range bad {
 		switch e := m.history.Entry(b.Key); {

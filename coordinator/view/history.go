@@ -152,7 +152,7 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 		delete(h.bad, r.Key)
 		return Change{}, false
 	}
-	if !mine && !r.restored {
+	if !mine && !r.restored && !h.unsafe.ObeyForeign {
 		h.bad[r.Key] = "not written by the coordinator"
 		return Change{}, false
 	}

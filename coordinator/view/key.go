@@ -129,7 +129,7 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 		m.hasLeft()
 		return
 	}
-	m.trust.renew(k.sent, m.term())
+	m.renew(k.sent, m.term())
 }
 
 // term is for how long others wait for this node.
@@ -194,7 +194,7 @@ func (m *Machine) keySeen(node string) {
 		m.key.urgent = true // somebody overwrote it with what means nothing
 	case known.ID != m.self.ID:
 		m.reincarnate("its name was taken by another incarnation")
-	case !known.Status.Alive() && !m.leaving:
+	case !known.Status.Alive() && !m.leaving && !m.cfg.Unsafe.IgnoreFence:
 		m.reincarnate("fenced by " + known.By)
 	}
 }

@@ -65,7 +65,7 @@ func (m *Machine) takeRole() {
 	}
 	m.key.urgent = true
 	m.beats.reset()
-	m.lead.inherits = true
+	m.lead.inherits = !m.cfg.Unsafe.NoInherit
 	m.readAgain(protocol.ChildrenBucket)
 	m.leadLoaded()
 }
@@ -80,7 +80,11 @@ func newLead() *lead {
 // newPeer starts to watch a node. It is taken as just seen, because a predecessor may have granted it
 // a lease at any moment until now.
 func (m *Machine) newPeer(in protocol.Incarnation, x protocol.Member) *peer {
-	return &peer{in: in, member: x, since: m.now.Mono, seen: m.now.Mono, heard: m.now.Mono, closed: map[protocol.Conn]bool{}}
+	p := &peer{in: in, member: x, since: m.now.Mono, seen: m.now.Mono, heard: m.now.Mono, closed: map[protocol.Conn]bool{}}
+	if m.cfg.Unsafe.NotJustSeen {
+		p.seen = 0
+	}
+	return p
 }
 
 // stepDown ends the role, if this node holds it.
@@ -109,8 +113,8 @@ func (l *lead) disconnected() {
 
 // authority reports whether this node may grant leases: its own is trusted.
 func (m *Machine) authority() bool {
-	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.key.accepted+m.term()-protocol.Margin(m.term()) &&
-		(m.key.fresh || m.confirmed())
+	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.key.accepted+m.term()-m.margin(m.term()) &&
+		(m.key.fresh || m.confirmed() || m.cfg.Unsafe.NoConfirm)
 }
 
 // confirmed reports whether every other member knows this coordinator's present connection. Until its
@@ -219,12 +223,12 @@ func (m *Machine) leadDue() {
 		m.watchPeer(m.lead.peers[node])
 	}
 	m.reportBad()
-	if m.lead.news && m.authority() { // a successor may know less of what this one believes to be done
+	if m.lead.news && (m.authority() || m.cfg.Unsafe.ActAnyway) { // a successor may know less of what this one believes to be done
 		m.lead.news = false
 		m.controlsDue()
 	}
 	m.desiredDue()
-	if m.op == nil && m.authority() && m.ready() && !m.leaving {
+	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving {
 		m.decide()
 	}
 	m.announceDue()
@@ -234,7 +238,7 @@ func (m *Machine) leadDue() {
 // decide starts the next commit, if one is due: membership first.
 func (m *Machine) decide() {
 	// Who joins has confirmed nothing, and who is removed confirms nothing more: see confirmed.
-	if m.key.fresh && m.decideMembers() {
+	if (m.key.fresh || m.cfg.Unsafe.ChangeMembers) && m.decideMembers() {
 		return
 	}
 	if m.healHistory() {
@@ -292,7 +296,12 @@ func (m *Machine) connsOf(p *peer) []protocol.Conn {
 
 // proven reports whether all of the node's connections are known to be closed.
 func (m *Machine) proven(p *peer) bool {
-	return m.closed(p) && m.settings().Failover == protocol.FailoverAuto
+	return m.closed(p) && m.takesProof()
+}
+
+// takesProof reports whether the hub takes a closed connection as proof.
+func (m *Machine) takesProof() bool {
+	return m.settings().Failover == protocol.FailoverAuto || m.cfg.Unsafe.StrictTakesIt
 }
 
 // closed reports whether all of the node's connections were seen closed. A node that this coordinator
@@ -300,7 +309,7 @@ func (m *Machine) proven(p *peer) bool {
 // lease: nothing is known of that one.
 func (m *Machine) closed(p *peer) bool {
 	k := m.nodes.Get(p.in.Node)
-	if p.conn.Server == "" && (k == nil || k.ID != p.in.ID || k.Renewed <= p.since) {
+	if p.conn.Server == "" && (k == nil || k.ID != p.in.ID || k.Renewed <= p.since) && !m.cfg.Unsafe.StaleEvidence {
 		return false
 	}
 	conns := m.connsOf(p)
@@ -353,7 +362,10 @@ func (m *Machine) fencePeer(p *peer) {
 	} else {
 		last.Conn = p.conn
 	}
-	p.fence = fencing
+	if p.fence = fencing; m.cfg.Unsafe.NoFence {
+		p.fence = fenced
+		return
+	}
 	m.note(Warn, "fencing %s: %s", p.in.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(p.in, last, reason), Last: m.nodes.Revision(p.in.Node)})
 }
@@ -414,7 +426,7 @@ func (m *Machine) over(p *peer) bool {
 	if k != nil && k.ID == p.in.ID && k.Status == protocol.Left {
 		return true
 	}
-	return m.proven(p) || m.now.Mono >= m.lastSign(p)+m.settings().Lease.Std()
+	return m.cfg.Unsafe.NoWait || m.proven(p) || m.now.Mono >= m.lastSign(p)+m.settings().Lease.Std()
 }
 
 // decideMembers commits a view without the nodes that are over and with those that may join.
@@ -435,7 +447,7 @@ func (m *Machine) decideMembers() bool {
 			in = append(in, p)
 		}
 	}
-	itself := !v.Has(m.self) && nameFree(v, m.self.Node)
+	itself := !v.Has(m.self) && m.nameFree(v, m.self.Node)
 	if len(out)+len(in) == 0 && !itself {
 		return false
 	}
@@ -444,10 +456,10 @@ func (m *Machine) decideMembers() bool {
 			depart(next, p.in, m.departReason(p), !m.closed(p) && !m.leftInOrder(p))
 		}
 		for _, p := range in {
-			admit(next, protocol.Member{Incarnation: p.in, Labels: p.member.Labels, Capacity: p.member.Capacity})
+			m.admit(next, protocol.Member{Incarnation: p.in, Labels: p.member.Labels, Capacity: p.member.Capacity})
 		}
 		if itself { // an earlier incarnation was still a member when this one took over
-			admit(next, m.selfMember())
+			m.admit(next, m.selfMember())
 		}
 	})
 	return true
@@ -464,15 +476,15 @@ func (m *Machine) supplanted(p *peer) bool {
 // incarnation of its name.
 func (m *Machine) mayAdmit(v *protocol.View, p *peer) bool {
 	k := m.nodes.Get(p.in.Node)
-	if p.fence != unfenced || k == nil || k.ID != p.in.ID || !k.Status.Alive() || !nameFree(v, p.in.Node) {
+	if p.fence != unfenced || k == nil || k.ID != p.in.ID || !k.Status.Alive() || !m.nameFree(v, p.in.Node) {
 		return false
 	}
 	return m.now.Mono-p.heard < m.settings().Lease.Std()/2
 }
 
 // nameFree reports whether nobody of that name is a member, and nothing is left of who was one.
-func nameFree(v *protocol.View, node string) bool {
-	return v.Member(node) == nil && !slices.ContainsFunc(v.Gone, func(d protocol.Departure) bool { return d.Node == node })
+func (m *Machine) nameFree(v *protocol.View, node string) bool {
+	return v.Member(node) == nil && (m.cfg.Unsafe.ReuseNames || !slices.ContainsFunc(v.Gone, func(d protocol.Departure) bool { return d.Node == node }))
 }
 
 func (m *Machine) departReason(p *peer) string {

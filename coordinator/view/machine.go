@@ -79,11 +79,17 @@ const TickEvery = 25 * time.Millisecond
 func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.NewID()},
-		history: NewHistory(), specs: NewSpecs(), nodes: NewNodes(),
 		loads: map[protocol.Bucket]*load{},
 	}
+	m.forget()
 	m.local.reset()
 	return m
+}
+
+// forget begins to follow the buckets from nothing.
+func (m *Machine) forget() {
+	m.history, m.specs, m.nodes = NewHistory(), NewSpecs(), NewNodes()
+	m.history.unsafe, m.nodes.unsafe = m.cfg.Unsafe, m.cfg.Unsafe
 }
 
 // Step takes one event, and returns what is to be done.
@@ -216,7 +222,9 @@ func (m *Machine) connect(c protocol.Conn) {
 // disconnect ends what rested on the connection: trust at once, and the coordinator's word.
 func (m *Machine) disconnect() {
 	m.conn = nil
-	m.trust.drop("disconnected")
+	if !m.cfg.Unsafe.KeepTrust {
+		m.trust.drop("disconnected")
+	}
 	m.history.lost()
 	m.specs.lost()
 	m.nodes.lost()
@@ -373,7 +381,7 @@ func (m *Machine) historyLost(b protocol.Bucket, had, has uint64) {
 	m.note(Error, "bucket %s went back from revision %d to %d: it was deleted, or restored from an older copy; starting anew from what it holds", b, had, has)
 	const why = "the hub's history was replaced"
 	m.stepDown(why) // on the ground of the old one
-	m.history, m.specs, m.nodes = NewHistory(), NewSpecs(), NewNodes()
+	m.forget()
 	clear(m.loads)
 	m.reincarnate(why)
 }

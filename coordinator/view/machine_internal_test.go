@@ -72,11 +72,11 @@ func TestTrust_EndsBeforeTheWaitForIt(t *testing.T) {
 	for range 100_000 {
 		term := time.Duration(30+rng.Int64N(3_600_000)) * time.Millisecond
 		sent := time.Duration(rng.Int64N(int64(1000 * time.Hour)))
-		var tr trust
-		tr.renew(sent, term)
+		var m Machine
+		m.renew(sent, term)
 		slow := 1 + rng.Float64()/10 // the waiter's clock runs faster than the holder's by that
 		travel := time.Duration(rng.Int64N(int64(time.Second)))
-		holder := tr.until - sent // by the holder's clock, after it was sent
+		holder := m.trust.until - sent // by the holder's clock, after it was sent
 		waiter := time.Duration(float64(travel) + float64(term)/slow)
 		if holder >= waiter {
 			t.Fatalf("term %v, rates 1:%.4f: trusted for %v, waited for %v", term, slow, holder, waiter)
@@ -86,10 +86,11 @@ func TestTrust_EndsBeforeTheWaitForIt(t *testing.T) {
 
 func TestTrust_NeverGoesBack(t *testing.T) {
 	t.Parallel()
-	var tr trust
-	tr.renew(10*time.Second, 2*time.Second)
+	var m Machine
+	tr := &m.trust
+	m.renew(10*time.Second, 2*time.Second)
 	until := tr.until
-	tr.renew(9*time.Second, 2*time.Second)
+	m.renew(9*time.Second, 2*time.Second)
 	if tr.until != until {
 		t.Errorf("an older renewal changed %v into %v", until, tr.until)
 	}

@@ -109,21 +109,21 @@ func (n *Nodes) Stored(now time.Duration, r Record) bool {
 	delete(n.bad, r.Key)
 	k := &Known{NodeRecord: rec, Revision: r.Revision, Seen: now, Renewed: now, before: now}
 	if old := n.nodes[r.Key]; old != nil {
-		k.follow(old)
+		k.follow(old, n.unsafe)
 	}
 	n.nodes[r.Key] = k
 	return true
 }
 
 // follow takes over from the record before what is known of renewals.
-func (k *Known) follow(old *Known) {
-	if ends(old, &k.NodeRecord) {
+func (k *Known) follow(old *Known, u Unsafe) {
+	if ends(old, &k.NodeRecord) || u.FenceRenewsNothing && !k.Status.Alive() {
 		k.Renewed = old.Renewed
 	}
 	switch {
 	case k.ID == old.ID:
 		k.before = old.before
-	case old.Status.Alive():
+	case old.Status.Alive() && !u.MissedFence:
 		k.before = k.Seen // the fence was missed, and renewals before it may have been
 	default:
 		k.before = old.Renewed

@@ -137,7 +137,7 @@ func (m *Machine) reported(node string, r protocol.Report) {
 // settledAt reports whether a node has carried out a child's entry.
 func (m *Machine) settledAt(node, child string, view uint64) bool {
 	r, ok := m.reportOf(node)
-	return ok && r.Settled >= view && !m.lead.placing.waiting[node][child]
+	return ok && r.Settled >= view && (!m.lead.placing.waiting[node][child] || m.cfg.Unsafe.ReportsInPart)
 }
 
 // settleChild looks whether all nodes have carried out a child's entry, and what follows.

@@ -16,8 +16,19 @@ type trust struct {
 }
 
 // renew takes an accepted renewal that was sent at an instant and is good for term.
-func (t *trust) renew(sent, term time.Duration) {
-	t.until = max(t.until, sent+term-protocol.Margin(term))
+func (m *Machine) renew(sent, term time.Duration) {
+	if m.cfg.Unsafe.TrustFromAnswer {
+		sent = m.now.Mono
+	}
+	m.trust.until = max(m.trust.until, sent+term-m.margin(term))
+}
+
+// margin is how much earlier than for those who wait trust ends here.
+func (m *Machine) margin(term time.Duration) time.Duration {
+	if m.cfg.Unsafe.NoMargin {
+		return 0
+	}
+	return protocol.Margin(term)
 }
 
 func (t *trust) drop(reason string) { t.until, t.reason = 0, reason }
@@ -25,10 +36,10 @@ func (t *trust) drop(reason string) { t.until, t.reason = 0, reason }
 // setTrust tells the running side when its trust has changed. A node that is no member has none.
 func (m *Machine) setTrust() {
 	if m.lead != nil && m.authority() {
-		m.trust.renew(m.key.accepted, m.term())
+		m.renew(m.key.accepted, m.term())
 	}
 	until := m.trust.until
-	if m.conn == nil || m.leaving || !m.Member() {
+	if m.conn == nil && !m.cfg.Unsafe.KeepTrust || m.leaving || !m.Member() {
 		until = 0
 	}
 	if m.trust.known && until == m.trust.told {

@@ -1,7 +1,53 @@
 package view
 
 // Unsafe switches safety rules off, one by one. It is for tests only: they show that the simulator
-// finds out. With any of them on, promises are broken.
+// finds out: see rules_test.go in internal/sim. With any of them on, promises are broken.
 type Unsafe struct {
-	NoCompare bool // the streams store whatever comes: no compare-and-set
+	// Leases and authority.
+	TrustFromAnswer   bool // trust counts from the answer to a renewal, not from before it was sent
+	NoMargin          bool // trust lasts for the whole lease
+	KeepTrust         bool // trust outlives the connection
+	GrantAnyway       bool // leases are granted without authority
+	AuthorityByGrants bool // the coordinator's authority is renewed by what it grants
+	IgnoreFence       bool // an incarnation whose record was fenced goes on, and writes over the fence
+	TakeBehind        bool // a lease is taken from a coordinator that knows less than the node
+	ActAnyway         bool // the coordinator commits and answers requests without authority
+
+	// Removal and takeover.
+	NoFence            bool // members are removed without a fence
+	NoCoordinatorFence bool // the coordinator is replaced without a fence
+	NoWait             bool // a fenced member is removed at once
+	NoCoordinatorWait  bool // a fenced coordinator is replaced at once
+	GrantFenced        bool // a node that is being removed is still granted its lease
+	NotJustSeen        bool // a successor counts from the records, not from its takeover
+	FenceRenewsNothing bool // a fence is taken as if no renewal before it could have been missed
+	MissedFence        bool // so is a new incarnation's record
+	LeadUnproven       bool // a node takes over although its own record may be fenced or old
+	FoundAnyway        bool // a hub's first view does not wait for traces of an earlier one
+
+	// Evidence.
+	SilenceProves  bool // a server that does not answer proves that the connection is closed
+	StrictTakesIt  bool // a closed connection is proof in a hub that is strict, too
+	StaleEvidence  bool // a node's record is enough to know its connection
+	NoConfirm      bool // a coordinator acts on a new connection before anybody knows of it
+	ConfirmFenced  bool // who fenced the coordinator still confirms it
+	NewcomersProve bool // a newcomer takes the closing of the coordinator's connection as proof
+	ChangeMembers  bool // members change before the coordinator's record names its connection
+
+	// History.
+	GuessCommit  bool // a commit whose outcome is unknown is taken as done
+	ObeyForeign  bool // entries that no view counts are obeyed
+	NumberByView bool // the next view's number looks at the last view only
+	NoSince      bool // an incarnation has what an earlier one of its name had
+	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
+	ForgetGone   bool // departures are forgotten at once
+	IgnoreHoles  bool // records are taken though one before them was missed
+
+	// Placement.
+	OldReports    bool // reports are taken in whatever order they arrive
+	ReportsInPart bool // what a node still waits for is not looked at
+	DropAfter     bool // an entry forgets whom its active replica waits for, before that one serves
+	UnknownBefore bool // an entry without a predecessor waits for nobody
+	NoInherit     bool // a successor decides before it has read what its predecessors stored
+	AckEarly      bool // starts and stops are acknowledged before they are stored
 }

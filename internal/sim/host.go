@@ -35,7 +35,8 @@ type lease struct{ until int64 }
 func (l *lease) Until() int64 { return l.until }
 
 func newHost(p *process) *host {
-	return &host{p: p, limits: replica.Limits{}.WithDefaults(), slots: map[string]*slot{}, memory: map[string]uint64{}, asks: map[string]map[*slot]uint64{}}
+	limits := replica.Limits{Unsafe: p.w.unsafe.Replica}.WithDefaults()
+	return &host{p: p, limits: limits, slots: map[string]*slot{}, memory: map[string]uint64{}, asks: map[string]map[*slot]uint64{}}
 }
 
 func (h *host) all() []*slot {
@@ -64,13 +65,15 @@ func (h *host) detach() {
 		return
 	}
 	h.link = nil
-	h.lease.until = 0
-	h.distrust("the connection was lost")
+	if !h.p.w.unsafe.View.KeepTrust {
+		h.lease.until = 0
+		h.distrust("the connection was lost")
+	}
 	h.tellAll(replica.Detached{})
 }
 
 func (h *host) trust(until int64, reason string) {
-	if h.link == nil {
+	if h.link == nil && !h.p.w.unsafe.View.KeepTrust {
 		until = 0
 	}
 	before := h.lease.until

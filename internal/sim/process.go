@@ -64,7 +64,7 @@ func newProcess(w *world, name string) *process {
 		p.clock.ppm += w.between(-w.plan.Skew, w.plan.Skew+1)
 	}
 	p.machine = view.New(view.Config{
-		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe,
+		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
 		NewID: func() string { p.ids++; return fmt.Sprintf("%s-%d-%d", name, p.number, p.ids) },
 	})
 	p.host = newHost(p)

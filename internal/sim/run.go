@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
-
-	"github.com/phub-io/phub/coordinator/view"
 )
 
 // Result is what came of a run.
@@ -17,7 +15,7 @@ type Result struct {
 }
 
 // Run plays a plan. With lines, the last lines of its story are kept.
-func Run(p Plan, u view.Unsafe, lines int) Result {
+func Run(p Plan, u Unsafe, lines int) Result {
 	var t *trace
 	if lines > 0 {
 		t = newTrace(lines)
@@ -47,7 +45,7 @@ func (w *world) run() {
 }
 
 // Shrink drops what it can of the faults of a plan that breaks a promise, while it still breaks it.
-func Shrink(p Plan, u view.Unsafe, tries int) Plan {
+func Shrink(p Plan, u Unsafe, tries int) Plan {
 	was := Run(p, u, 0).Violation
 	if was == nil {
 		return p
@@ -68,7 +66,7 @@ func Shrink(p Plan, u view.Unsafe, tries int) Plan {
 }
 
 // Explain returns the shrunk plan of a seed that breaks a promise, and its story.
-func Explain(p Plan, u view.Unsafe, lines int) string {
+func Explain(p Plan, u Unsafe, lines int) string {
 	small := Shrink(p, u, 400)
 	r := Run(small, u, lines)
 	return fmt.Sprintf("%v\nbroken: %v\n\nstory:\n%s", small, r.Violation, r.Story)

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/phub-io/phub/coordinator/view"
 )
 
@@ -62,7 +64,7 @@ func (p *process) opened(s *server) {
 // connLost is what happens when the connection turns out to be closed: the running side hears of it at
 // once, the loop when it comes to it.
 func (p *process) connLost(c *conn) {
-	if p.conn != c || p.left {
+	if p.conn != c || p.left || p.w.unsafe.SelfReconnect && p.w.reconnect(c) {
 		return
 	}
 	p.w.logf(p.name, "its connection %+v is closed", c.id)
@@ -75,6 +77,23 @@ func (p *process) connLost(c *conn) {
 		p.step(view.Disconnected{})
 		p.dial()
 	})
+}
+
+// reconnect opens a connection again by itself, at another server, as a client may that is told to: who
+// uses it hears nothing of that, and goes on to name the one before.
+func (w *world) reconnect(c *conn) bool {
+	for _, i := range w.rng.Perm(servers) {
+		s := w.servers[i]
+		if !s.alive {
+			continue
+		}
+		c.srv.conns = slices.DeleteFunc(slices.Clone(c.srv.conns), func(x *conn) bool { return x == c })
+		s.conns = append(s.conns, c)
+		c.srv, c.open = s, true
+		w.logf(c.proc.name, "its connection %+v reconnects to server %s", c.id, s.id)
+		return true
+	}
+	return false
 }
 
 // stalled has nothing go in or out of the connection for some time. If that is too long, the client

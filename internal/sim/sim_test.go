@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/internal/sim"
 )
 
@@ -36,7 +35,7 @@ func TestSim(t *testing.T) {
 				if s >= *first+*seeds || t.Failed() && !*all {
 					return
 				}
-				r := sim.Run(sim.PlanOf(s), view.Unsafe{}, 0)
+				r := sim.Run(sim.PlanOf(s), sim.Unsafe{}, 0)
 				steps.Add(r.Steps)
 				if r.Violation != nil {
 					t.Errorf("seed %d: %v\ntell its story with: go test ./internal/sim -run TestSim -sim.seed=%d", s, r.Violation, s)
@@ -49,10 +48,10 @@ func TestSim(t *testing.T) {
 }
 
 func tell(t *testing.T, seed uint64) {
-	r := sim.Run(sim.PlanOf(seed), view.Unsafe{}, 1)
+	r := sim.Run(sim.PlanOf(seed), sim.Unsafe{}, 1)
 	if r.Violation == nil {
 		t.Logf("seed %d keeps all promises", seed)
 		return
 	}
-	t.Errorf("seed %d: %v\n%s", seed, r.Violation, sim.Explain(sim.PlanOf(seed), view.Unsafe{}, *lines))
+	t.Errorf("seed %d: %v\n%s", seed, r.Violation, sim.Explain(sim.PlanOf(seed), sim.Unsafe{}, *lines))
 }

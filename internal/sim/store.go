@@ -90,7 +90,7 @@ func (s *stream) ask(c *conn, do func() (answer func())) {
 // store stores writes, all or none, and has them repeated to everybody.
 func (s *stream) store(who string, writes []view.Write) (uint64, view.Outcome) {
 	for _, x := range writes {
-		if s.keys[x.Key].Revision != x.Last && !s.w.unsafe.NoCompare {
+		if s.keys[x.Key].Revision != x.Last && s.w.unsafe.compares(s.bucket, x.Key) {
 			s.w.logf(who, "%s: refused, %s is at %d, not at %d", s.bucket, x.Key, s.keys[x.Key].Revision, x.Last)
 			return 0, view.Conflict
 		}

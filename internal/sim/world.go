@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -34,7 +33,7 @@ type world struct {
 	fifo    map[[2]*conn]int64
 	loss    float64 // of messages on their way
 	lag     float64 // chance that a message takes long
-	unsafe  view.Unsafe
+	unsafe  Unsafe
 	healing bool
 	broken  *Violation
 	trace   *trace
@@ -50,7 +49,7 @@ type Violation struct {
 // Error says all of it.
 func (v *Violation) Error() string { return fmt.Sprintf("%s at %v: %s", v.Rule, v.At, v.Text) }
 
-func newWorld(p Plan, u view.Unsafe, t *trace) *world {
+func newWorld(p Plan, u Unsafe, t *trace) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15)), plan: p, unsafe: u, trace: t,
 		cuts: map[[2]int]bool{}, streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},

@@ -23,7 +23,7 @@ func (m *Machine) Serves(now int64) bool { return m.Door(now) == Serve }
 // when its handler is about to be called.
 func (m *Machine) Door(now int64) Verdict {
 	switch {
-	case !m.trusted, now >= m.lease.Until(), m.role == Passive, m.shut:
+	case !m.trusted, now >= m.lease.Until() && !m.limits.Unsafe.DoorByTimer, m.role == Passive, m.shut:
 		return Refuse
 	case m.role == Holding:
 		return m.held(now)
