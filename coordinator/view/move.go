@@ -55,7 +55,7 @@ func (m *Machine) moved(child, node string) bool {
 		return false
 	}
 	active := protocol.ActiveOf(protocol.Derive(m.history.View(), &e.Entry))
-	return active != nil && active.Node == node && m.settledAt(node, child, e.View)
+	return active != nil && active.Node == node && m.carriedOut(*active, e)
 }
 
 func noChild(child string) *protocol.Problem {

@@ -98,9 +98,20 @@ func (m *Machine) placingCommit(c Commit) {
 		p.balance = m.now.Mono + settleDelay
 		if departed(c) {
 			p.after = m.now.Mono + repairHold
+			m.unsettleWaiting()
 		}
 	}
 	m.settle(c)
+}
+
+// unsettleWaiting has those children looked at again who wait for a release: another replica may wait for
+// it now.
+func (m *Machine) unsettleWaiting() {
+	for child, e := range m.history.entries {
+		if len(e.After) > 0 {
+			m.lead.placing.unsettled[child] = true
+		}
+	}
 }
 
 // settle looks at what a commit made of the children that it changed: a report that came before it may
@@ -140,6 +151,12 @@ func (m *Machine) settledAt(node, child string, view uint64) bool {
 	return ok && r.Settled >= view && (!m.lead.placing.waiting[node][child] || m.cfg.Unsafe.ReportsInPart)
 }
 
+// carriedOut reports whether a node has carried out its role: the entry, and the view since then that made
+// the role what it is. What a replica settled while it was passive says nothing of its being active.
+func (m *Machine) carriedOut(r protocol.Role, e *Placed) bool {
+	return m.settledAt(r.Node, e.Child, max(e.View, r.Epoch))
+}
+
 // settleChild looks whether all nodes have carried out a child's entry, and what follows.
 func (m *Machine) settleChild(child string) {
 	p := &m.lead.placing
@@ -148,8 +165,8 @@ func (m *Machine) settleChild(child string) {
 		delete(p.unsettled, child)
 		return
 	}
-	for _, r := range e.Replicas {
-		if m.history.View().Member(r.Node) != nil && !m.settledAt(r.Node, child, e.View) {
+	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
+		if !m.carriedOut(r, e) {
 			return
 		}
 	}

@@ -185,7 +185,7 @@ func (m *Machine) alive(e *Placed) []string {
 // liveAfter returns whom the entry's active replica still has to wait for.
 func (m *Machine) liveAfter(e *Placed) []string {
 	roles := protocol.Derive(m.history.View(), &e.Entry)
-	if m.cfg.Unsafe.DropAfter || len(roles) > 0 && m.settledAt(roles[0].Node, e.Child, e.View) {
+	if m.cfg.Unsafe.DropAfter || len(roles) > 0 && m.carriedOut(roles[0], e) {
 		return nil
 	}
 	var nodes []string

@@ -19,7 +19,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 		s := protocol.ReplicaState{Node: r.Node, Mode: r.Mode, Epoch: r.Epoch, State: protocol.Starting}
 		if f := m.lead.placing.failures[child][r.Node]; f != nil && f.View == e.View {
 			s.State, s.Error = protocol.FailedAt, f.Error
-		} else if m.settledAt(r.Node, child, e.View) {
+		} else if m.carriedOut(r, e) {
 			s.State = protocol.Running
 		}
 		states = append(states, s)
