@@ -173,10 +173,17 @@ func (r *NodeRecord) check() error {
 		return err
 	case r.Lease < 0 || r.Lease.Std() > time.Hour:
 		return &FieldError{"lease", r.Lease.Std().String(), "0 to 1h"}
-	case r.By != "":
+	case r.By != "" && ValidateNode(r.By) != nil:
 		return at("by", ValidateNode(r.By))
 	}
-	return nil
+	return r.Withdrew.check()
+}
+
+func (w *Withdrawal) check() error {
+	if *w == (Withdrawal{}) {
+		return nil
+	}
+	return checkID("withdrew.incarnation", w.ID)
 }
 
 func (s Status) check() error {

@@ -10,6 +10,12 @@ func (b *Beat) check() error {
 	if err != nil {
 		return err
 	}
+	if b.Pledge != (Pledge{}) {
+		err = checkID("pledge.incarnation", b.Pledge.ID)
+	}
+	if err != nil {
+		return err
+	}
 	return b.Report.check()
 }
 

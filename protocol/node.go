@@ -17,6 +17,15 @@ type NodeRecord struct {
 	Conn     Conn              `json:"conn"`    // the connection over which all of its traffic goes
 	Reason   string            `json:"reason,omitempty"`
 	By       string            `json:"by,omitempty"` // who wrote it, if another node fenced this one
+	// Withdrew says of whom this node expects nothing any more, as the coordinator; see Withdrawal.
+	Withdrew Withdrawal `json:"withdrew,omitzero"`
+}
+
+// Withdrawal is a member's word that an incarnation which coordinates has not answered it for a whole
+// lease, and that until a view after View it will not help it to keep its authority.
+type Withdrawal struct {
+	ID   string `json:"incarnation"`
+	View uint64 `json:"view"`
 }
 
 // Status is what a node's record says of it.
@@ -53,7 +62,15 @@ type Beat struct {
 	// Confirms is the coordinator's connection as this node knows it: it will not take the closing of an
 	// earlier one as the coordinator's end.
 	Confirms Conn   `json:"confirms"`
+	Pledge   Pledge `json:"pledge,omitzero"`
 	Report   Report `json:"report"`
+}
+
+// Pledge is a member's word that an incarnation which coordinates answered its heartbeat of that
+// number, and that it will not help to replace it until a lease after the answer arrived.
+type Pledge struct {
+	ID     string `json:"incarnation"`
+	Number uint64 `json:"number"`
 }
 
 // Report is what a node says of its replicas.

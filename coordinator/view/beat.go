@@ -59,7 +59,7 @@ func (m *Machine) beatDue() {
 	m.do(SendBeat{protocol.Beat{
 		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: protocol.Up,
 		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.report,
-		Confirms: m.confirms(),
+		Confirms: m.confirms(), Pledge: m.pledges(),
 	}})
 }
 
@@ -81,7 +81,7 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 		return
 	}
 	b.silent = 0
-	m.coordAnswered(e.Answer)
+	m.coordAnswered(e.Number, e.Answer)
 	switch {
 	case !e.Answer.Accepted:
 		m.beatRefused(e.Answer)

@@ -32,6 +32,7 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	for _, w := range writes {
 		keys[w.Key] = true
 	}
+	m.propose(v.Members)
 	m.op = &commitOp{nonce: v.Nonce, writes: writes, keys: keys}
 	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
 }

@@ -13,6 +13,9 @@ func (m *Machine) answerBeat(e BeatReceived) {
 	}
 	a.Refused, a.Detail = m.refuse(e.Beat)
 	a.Accepted = a.Refused == ""
+	if p := m.lead.peers[e.Beat.Node]; p != nil && p.in == e.Beat.Incarnation {
+		p.answering(m.now.Mono, e.Beat.Number)
+	}
 	m.do(AnswerBeat{ID: e.ID, Answer: a})
 }
 
@@ -36,6 +39,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
 	p.conn, p.report = b.Conn, b.Report
+	m.takePledge(p, b.Pledge)
 	p.member.Labels, p.member.Capacity = b.Labels, b.Capacity
 	m.peerReported(p)
 	switch {

@@ -105,6 +105,7 @@ func (m *Machine) ownRecord() protocol.NodeRecord {
 	if m.leaving {
 		rec.Status, rec.Reason = protocol.Left, "left in order"
 	}
+	rec.Withdrew = m.withdrawal()
 	return rec
 }
 
@@ -129,7 +130,9 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 		m.hasLeft()
 		return
 	}
-	m.renew(k.sent, m.term())
+	if m.lead == nil {
+		m.renew(k.sent, m.settings().Lease.Std())
+	}
 }
 
 // term is for how long others wait for this node.

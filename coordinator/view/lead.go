@@ -24,6 +24,8 @@ type lead struct {
 	// inherits says that not all is read yet of what its predecessors had stored in the children bucket:
 	// what arrives is taken as theirs, and nothing that rests on specs is decided.
 	inherits bool
+	// proposed has the members of views that may have been committed, by this node, without its knowing.
+	proposed [][]protocol.Member
 }
 
 // peer is another node as the coordinator sees it.
@@ -42,6 +44,8 @@ type peer struct {
 	suspect bool
 	asked   time.Duration
 	probed  time.Duration
+	answers []answer      // the last ones that were sent
+	pledged time.Duration // when the newest that it pledges by was sent; 0: none
 }
 
 // fence is how far the removal of a node is.
@@ -113,7 +117,7 @@ func (l *lead) disconnected() {
 
 // authority reports whether this node may grant leases: its own is trusted.
 func (m *Machine) authority() bool {
-	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.key.accepted+m.term()-m.margin(m.term()) &&
+	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.backed() &&
 		(m.key.fresh || m.confirmed() || m.cfg.Unsafe.NoConfirm)
 }
 
@@ -164,6 +168,7 @@ func (m *Machine) leadCommit(c Commit) {
 		m.stepDown("view " + itoa(c.After.Number) + " names " + c.After.Coordinator.Node)
 		return
 	}
+	m.lead.proposed = nil // none of them can be committed any more
 	m.leadMembers(c)
 	m.announceCommit(c)
 	m.placingCommit(c)
@@ -219,6 +224,7 @@ func (m *Machine) wakePeers() {
 func (m *Machine) leadDue() {
 	m.listen()
 	m.wakePeers()
+	m.backing()
 	for _, node := range sortedKeys(m.lead.peers) {
 		m.watchPeer(m.lead.peers[node])
 	}
@@ -242,6 +248,10 @@ func (m *Machine) decide() {
 		return
 	}
 	if m.healHistory() {
+		return
+	}
+	if m.reassured() {
+		m.commit("pledges renewed", nil, nil)
 		return
 	}
 	if !m.lead.inherits {

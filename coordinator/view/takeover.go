@@ -19,10 +19,11 @@ type candidacy struct {
 	probed  time.Duration
 	busy    bool          // a fence is under way
 	retry   time.Duration // no fence or takeover before this instant
+	pledge  pledge
 }
 
 func (c *candidacy) reset() {
-	*c = candidacy{of: c.of, since: c.since, last: c.last, confirm: c.confirm, closed: c.closed}
+	*c = candidacy{of: c.of, since: c.since, last: c.last, confirm: c.confirm, closed: c.closed, pledge: c.pledge}
 }
 
 // conns returns the connections that the coordinator may live by: that of its record, and the one that
@@ -61,10 +62,14 @@ func (m *Machine) confirms() protocol.Conn {
 	return c.confirm
 }
 
-// coordAnswered takes the connection by which the coordinator answered.
-func (m *Machine) coordAnswered(a protocol.BeatAnswer) {
+// coordAnswered takes that the coordinator answered a heartbeat, and the connection by which it did.
+func (m *Machine) coordAnswered(number uint64, a protocol.BeatAnswer) {
 	c := &m.coord
-	if a.Coordinator != c.of || (c.busy || m.coordFenced()) && !m.cfg.Unsafe.ConfirmFenced || a.Conn == c.confirm {
+	if a.Coordinator != c.of || (c.busy || m.coordFenced()) && !m.cfg.Unsafe.ConfirmFenced {
+		return
+	}
+	c.pledged(m.now.Mono, number)
+	if a.Conn == c.confirm {
 		return
 	}
 	c.confirm, c.suspect = a.Conn, false
@@ -82,7 +87,8 @@ const (
 )
 
 // candidate watches the coordinator, and takes its role over when it is proven to have ended: its key
-// is fenced, and its authority has run out since its last accepted write, or its connection is closed.
+// is fenced, and its authority has run out since its last accepted write, or the members have withdrawn
+// their pledges, or its connection is closed.
 //
 //	watching --silent or closed--> fence its key --waited or closed--> commit a view without it
 func (m *Machine) candidate() {
@@ -138,6 +144,7 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	if m.coordQuiet() > m.settings().Heartbeat.Std()*3/2 {
 		c.suspect = true
 	}
+	m.withdraw(v)
 	if !c.suspect || m.now.Mono-c.asked < askEvery {
 		return
 	}
@@ -177,18 +184,27 @@ func (m *Machine) fenceCoordinator() {
 	if c.busy || !m.key.claimed && c.of.Node != m.self.Node {
 		return
 	}
-	dead := m.coordDead()
-	silent := m.coordQuiet() > m.settings().Authority.Std()*2/3+m.stagger()
-	if !dead && !silent {
+	reason := m.fenceReason()
+	if reason == "" {
 		return
 	}
 	c.busy = true
-	reason := "silent for " + m.coordQuiet().Round(time.Millisecond).String()
-	if dead {
-		reason = "its connection is closed"
-	}
 	m.note(Warn, "fencing the coordinator %s: %s", c.of.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(c.of, c.last.NodeRecord, reason), Last: m.nodes.Revision(c.of.Node)})
+}
+
+// fenceReason says why the coordinator is to be fenced now; "" if it isn't.
+func (m *Machine) fenceReason() string {
+	quiet, c := m.coordQuiet(), m.settings()
+	switch {
+	case m.coordDead():
+		return "its connection is closed"
+	case quiet > c.Authority.Std()*2/3+m.stagger():
+		return "silent for " + quiet.Round(time.Millisecond).String()
+	case quiet > c.Lease.Std()+m.stagger() && m.abandoned(m.history.View()):
+		return "silent for " + quiet.Round(time.Millisecond).String() + ", and no majority expects it back"
+	}
+	return ""
 }
 
 // fenceOf is the record that ends an incarnation. It keeps the connection, so that whoever comes later
@@ -222,7 +238,11 @@ func (m *Machine) coordOver() bool {
 	case c.last.Status == protocol.Left:
 		return m.now.Mono >= c.last.Seen+m.stagger()
 	}
-	return m.now.Mono >= seen+m.settings().Authority.Std()+m.stagger()
+	term := m.settings().Authority.Std()
+	if m.abandoned(m.history.View()) {
+		term = m.settings().Lease.Std()
+	}
+	return m.now.Mono >= seen+term+m.stagger()
 }
 
 // coordDead reports whether all connections by which the coordinator may live are closed. It is for

@@ -35,10 +35,10 @@ func (t *trust) drop(reason string) { t.until, t.reason = 0, reason }
 
 // setTrust tells the running side when its trust has changed. A node that is no member has none.
 func (m *Machine) setTrust() {
-	if m.lead != nil && m.authority() {
-		m.renew(m.key.accepted, m.term())
-	}
 	until := m.trust.until
+	if m.lead != nil && m.authority() {
+		until = max(until, m.backed())
+	}
 	if m.conn == nil && !m.cfg.Unsafe.KeepTrust || m.leaving || !m.Member() {
 		until = 0
 	}

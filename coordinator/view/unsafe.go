@@ -13,6 +13,15 @@ type Unsafe struct {
 	TakeBehind        bool // a lease is taken from a coordinator that knows less than the node
 	ActAnyway         bool // the coordinator commits and answers requests without authority
 
+	// Pledges.
+	NoBacking         bool // the coordinator does not ask who stands behind it
+	WithdrawEarly     bool // a member withdraws before a lease has passed
+	PledgeWithdrawn   bool // one that has withdrawn pledges on
+	PledgeToAnyone    bool // a pledge counts whoever it names
+	PledgeFromArrival bool // a pledge counts from its arrival, not from the answer that it speaks of
+	OldWithdrawals    bool // what a member withdrew in an earlier view counts
+	NoProposals       bool // views that may have been committed are not looked at
+
 	// Removal and takeover.
 	NoFence            bool // members are removed without a fence
 	NoCoordinatorFence bool // the coordinator is replaced without a fence
