@@ -14,8 +14,8 @@ import (
 // machine that runs everything on two cores.
 const (
 	killedLimit      = 500 * time.Millisecond
-	pausedLimit      = 4 * time.Second  // a lease of 2 s, the check of it, and the takeover
-	pausedCoordLimit = 20 * time.Second // an authority of 15 s, and the takeover
+	pausedLimit      = 4 * time.Second // a lease of 2 s, the check of it, and the takeover
+	pausedCoordLimit = 5 * time.Second // the same, and until the members have given it up
 )
 
 // faultyHub is three NATS servers, three nodes, six children and the load on them.

@@ -22,6 +22,7 @@ type bench struct {
 	nodes    int
 	runs     int
 	embedded int
+	failover string
 	verbose  bool
 
 	hub     string
@@ -34,10 +35,19 @@ type bench struct {
 
 // The faults that are measured.
 const (
-	faultKill        = "kill"        // kill -9 of a node that doesn't coordinate
-	faultCoordinator = "coordinator" // kill -9 of the one that does
-	faultHang        = "hang"        // SIGSTOP of a node that doesn't coordinate
+	faultKill            = "kill"             // kill -9 of a node that doesn't coordinate
+	faultCoordinator     = "coordinator"      // kill -9 of the one that does
+	faultHang            = "hang"             // SIGSTOP of a node that doesn't coordinate
+	faultHangCoordinator = "hang-coordinator" // SIGSTOP of the one that does
 )
+
+// hangs reports whether the node is stopped, and not killed.
+func (b *bench) hangs() bool { return b.fault == faultHang || b.fault == faultHangCoordinator }
+
+// strikesCoordinator reports whether it is the coordinator's node.
+func (b *bench) strikesCoordinator() bool {
+	return b.fault == faultCoordinator || b.fault == faultHangCoordinator
+}
 
 func (a *app) addBench(cli *fisk.Application) {
 	b := &bench{app: a}
@@ -49,7 +59,9 @@ func (a *app) addBench(cli *fisk.Application) {
 		"first answer by another node: of the first and of the last child that was active on the node. Beside it " +
 		"stands the limit: how long a plain NATS connection takes, in the same run, to subscribe as many subjects and " +
 		"answer on the last. Exit code 0 means: every child came back, and never were two replicas active at once.")
-	cmd.Flag("fault", "What happens to the node: kill, coordinator or hang; default is kill").Default(faultKill).EnumVar(&b.fault, faultKill, faultCoordinator, faultHang)
+	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").Default(faultKill).
+		EnumVar(&b.fault, faultKill, faultCoordinator, faultHang, faultHangCoordinator)
+	cmd.Flag("failover", "The hub's way of failover, as for node run").PlaceHolder("MODE").Validator(failoverMode).StringVar(&b.failover)
 	cmd.Flag("children", "How many children, with two replicas each; default is 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&b.children)
 	cmd.Flag("nodes", "How many nodes; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&b.nodes)
 	cmd.Flag("runs", "How many failovers; default is 10").PlaceHolder("N").Default("10").Validator(isNumber).IntVar(&b.runs)

@@ -34,7 +34,7 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 		return benchRun{}, err
 	}
 	err = p.until(ctx, benchPatience)
-	if b.fault == faultHang {
+	if b.hangs() {
 		err = errors.Join(err, b.running[victim].kill())
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 }
 
 func (b *bench) strike(node string) error {
-	if b.fault == faultHang {
+	if b.hangs() {
 		return b.running[node].cmd.Process.Signal(syscall.SIGSTOP)
 	}
 	return b.running[node].kill()
@@ -77,7 +77,7 @@ func (b *bench) victim(ctx context.Context) (string, []string, error) {
 		if node := b.busiest(active, coordinator); node != "" {
 			return node, active[node], nil
 		}
-		if b.fault == faultCoordinator || b.children == 1 { // else balance brings some
+		if b.strikesCoordinator() || b.children == 1 { // else balance brings some
 			if err := b.bring(ctx, coordinator); err != nil {
 				return "", nil, err
 			}
@@ -89,7 +89,7 @@ func (b *bench) victim(ctx context.Context) (string, []string, error) {
 func (b *bench) busiest(active map[string][]string, coordinator string) string {
 	busiest := ""
 	for _, node := range sortedKeys(active) {
-		if (node == coordinator) == (b.fault == faultCoordinator) && len(active[node]) > len(active[busiest]) {
+		if (node == coordinator) == b.strikesCoordinator() && len(active[node]) > len(active[busiest]) {
 			busiest = node
 		}
 	}
@@ -103,7 +103,7 @@ func (b *bench) bring(ctx context.Context, coordinator string) error {
 		return err
 	}
 	for _, n := range nodes.Nodes {
-		if n.Member && (n.Node == coordinator) == (b.fault == faultCoordinator) {
+		if n.Member && (n.Node == coordinator) == b.strikesCoordinator() {
 			_, err := b.client.Move(ctx, "child1", n.Node)
 			return err
 		}

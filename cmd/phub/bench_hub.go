@@ -48,7 +48,11 @@ func (b *bench) start(ctx context.Context) (err error) {
 }
 
 func (b *bench) startNode(name string) error {
-	return b.startProcess(name, []string{"node", "run", "--with-parent", "--hub", b.hub, "--name", name})
+	command := []string{"node", "run", "--with-parent", "--hub", b.hub, "--name", name}
+	if b.failover != "" {
+		command = append(command, "--failover", b.failover)
+	}
+	return b.startProcess(name, command)
 }
 
 func (b *bench) startProcess(name string, command []string) error {

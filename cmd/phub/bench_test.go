@@ -49,7 +49,7 @@ func TestBenchFailover_UsageErrors(t *testing.T) {
 		"--runs 0":      "--runs: found 0, allowed is 1 to 10000",
 		"--embedded 2":  "--embedded: found 2, allowed is 1 or 3",
 		"--runs many":   "found \"many\"",
-		"--fault flood": "kill,coordinator,hang",
+		"--fault flood": "kill,coordinator,hang,hang-coordinator",
 	} {
 		args := append([]string{"bench", "failover"}, strings.Fields(line)...)
 		phubRun(t, nil, "", args...).want(t, exitUsage, "", inErr)
@@ -59,7 +59,9 @@ func TestBenchFailover_UsageErrors(t *testing.T) {
 func TestBench_StrikesTheBusiestNode(t *testing.T) {
 	t.Parallel()
 	active := map[string][]string{"node1": {"a", "b", "c"}, "node2": {"d"}, "node3": {"e", "f"}}
-	for fault, want := range map[string]string{faultKill: "node3", faultHang: "node3", faultCoordinator: "node1"} {
+	for fault, want := range map[string]string{
+		faultKill: "node3", faultHang: "node3", faultCoordinator: "node1", faultHangCoordinator: "node1",
+	} {
 		if got := (&bench{fault: fault}).busiest(active, "node1"); got != want {
 			t.Errorf("%s: got %s, want %s", fault, got, want)
 		}

@@ -38,6 +38,8 @@ func oneOf(words ...string) fisk.OptionValidator {
 	}
 }
 
+func failoverMode(v string) error { return oneOf("auto", "strict")(v) }
+
 func isDuration(v string) error {
 	if _, err := fisk.ParseDuration(v); err != nil {
 		return fmt.Errorf("found %q, allowed is a time with a unit, such as 500ms, 5s or 2m", v)
