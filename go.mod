@@ -3,6 +3,7 @@ module github.com/phub-io/phub
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/choria-io/fisk v0.9.1
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/google/uuid v1.6.0
