@@ -189,7 +189,7 @@ func newNode(o Options) *Node {
 	})
 	n.coord = coordinator.New(coordinator.Config{
 		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
-		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Logger: o.Logger,
+		NewID: uuid.NewString, Now: clock.Now, Local: localOf(n.host), Logger: o.Logger,
 	})
 	go n.run(ctx)
 	return n

@@ -18,6 +18,8 @@ const natsCLI = "v0.5.1"
 var bin struct {
 	dir                              string
 	phub, testnode, natsServer, nats string
+	// unsafe is testnode with a lease that never ends.
+	unsafe string
 }
 
 func TestMain(m *testing.M) {
@@ -54,6 +56,7 @@ func build() error {
 	}{
 		{&bin.phub, "phub", "./cmd/phub", env, flags},
 		{&bin.testnode, "testnode", "./e2e/testnode", env, flags},
+		{&bin.unsafe, "testnode-unsafe", "./e2e/testnode", env, append([]string{"-tags", "phub_unsafe"}, flags...)},
 		{&bin.natsServer, "nats-server", "github.com/nats-io/nats-server/v2", []string{"CGO_ENABLED=0"}, nil},
 	} {
 		*p.path = filepath.Join(bin.dir, p.name)

@@ -34,18 +34,28 @@ type natsCluster struct {
 // startNATS starts n servers and waits until JetStream takes writes.
 func startNATS(t *testing.T, n int) *natsCluster {
 	t.Helper()
+	return startNATSOver(t, n, func(_ int, cluster []string) []string {
+		return []string{"--routes", "nats://" + strings.Join(cluster, ",nats://")}
+	})
+}
+
+// startNATSOver is startNATS with the arguments by which a server finds the others, given its index and
+// the addresses at which servers listen for each other.
+func startNATSOver(t *testing.T, n int, routesFunc func(i int, cluster []string) []string) *natsCluster {
+	t.Helper()
 	c := &natsCluster{t: t, dir: t.TempDir()}
 	ports := freePorts(t, 2*n)
-	routes := make([]string, n)
-	for i := range routes {
-		routes[i] = fmt.Sprintf("nats://127.0.0.1:%d", ports[n+i])
+	cluster := make([]string, n)
+	for i := range cluster {
+		cluster[i] = fmt.Sprintf("127.0.0.1:%d", ports[n+i])
 	}
 	for i := range n {
 		name := fmt.Sprintf("nats%d", i+1)
 		s := &natsServer{dir: c.dir, url: fmt.Sprintf("nats://127.0.0.1:%d", ports[i])}
 		s.args = []string{"--name", name, "--addr", "127.0.0.1", "--port", fmt.Sprint(ports[i]), "--jetstream", "--store_dir", c.dir + "/" + name}
 		if n > 1 {
-			s.args = append(s.args, "--cluster_name", "e2e", "--cluster", routes[i], "--routes", strings.Join(routes, ","), "--no_advertise")
+			s.args = append(s.args, "--cluster_name", "e2e", "--cluster", "nats://"+cluster[i], "--no_advertise")
+			s.args = append(s.args, routesFunc(i, cluster)...)
 		}
 		c.servers = append(c.servers, s)
 		s.process = start(t, c.dir, name, bin.natsServer, s.args...)

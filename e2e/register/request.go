@@ -25,3 +25,14 @@ type Answer struct {
 	Found   int64 `json:"found"`
 	Swapped bool  `json:"swapped,omitempty"` // by a CAS
 }
+
+// Stored is what a replica asks of the store, as JSON, and what the store answers.
+type Stored struct {
+	Register string `json:"register"`
+	Epoch    uint64 `json:"epoch"`
+	Value    int64  `json:"value"`
+}
+
+// CodeFenced is with what the store answers an operation of an old epoch, and a replica a client whose
+// request came to that: nothing was done.
+const CodeFenced = 409

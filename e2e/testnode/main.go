@@ -1,5 +1,6 @@
-// Command testnode joins a hub as a node with the kind "recorder", whose workers log each request
-// that they handle, for the checker in e2e/history.
+// Command testnode joins a hub as a node with the kinds "recorder", whose workers log each request that
+// they handle, for the checker in e2e/history, and "register", whose workers are registers, for the
+// checker in e2e/register.
 package main
 
 import (
@@ -10,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
 )
@@ -28,7 +31,12 @@ func run() error {
 	flag.StringVar(&opts.URL, "url", "", "NATS servers")
 	busy := flag.Duration("busy", 0, "how long a handler works")
 	path := flag.String("record", "", "file to append what is handled to")
+	store := flag.String("store", "", "URL of what registers are written to")
+	inOrder := flag.Bool("in-order", false, "connect to the first NATS server that can be reached")
 	flag.Parse()
+	if *inOrder {
+		opts.NATS = append(opts.NATS, nats.DontRandomize())
+	}
 
 	log, err := os.OpenFile(*path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -38,6 +46,7 @@ func run() error {
 	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opts.Kinds = map[string]phub.Kind{
 		"recorder": func(r phub.Replica) (phub.Worker, error) { return newRecorder(r, log, *busy), nil },
+		"register": func(phub.Replica) (phub.Worker, error) { return newRegisters(*store), nil },
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

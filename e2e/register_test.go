@@ -1,0 +1,63 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/e2e/register"
+)
+
+var (
+	registerFor    = flag.Duration("register.for", time.Minute, "how long TestRegister_RandomFaults has faults befall the hub")
+	registerUnsafe = flag.Bool("register.unsafe", false, "have TestRegister_RandomFaults run with nodes whose lease never ends: it is to fail")
+	registerSeed   = flag.Uint64("register.seed", 0, "what TestRegister_RandomFaults draws faults and operations from; 0: another one each time")
+)
+
+// Registers are linearizable whatever befalls nodes and servers.
+func TestRegister_RandomFaults(t *testing.T) {
+	seed := *registerSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano() % 1e9)
+	}
+	t.Logf("seed %d: -register.seed %d -register.for %v has the same faults planned", seed, seed, *registerFor)
+	setup := registerSetup{program: bin.testnode, nodes: 4, children: 4}
+	if *registerUnsafe {
+		setup.program = bin.unsafe
+	}
+	h := startRegisters(t, setup)
+	l := h.startLoad(8, seed)
+	s := &storm{h: h}
+	s.run(planFaults(seed, *registerFor, len(h.children)))
+	h.settled(len(h.names))
+	l.stop()
+	l.readAll(t)
+	h.happened(s, h.recorder.Ops())
+	if v := h.judge(h.recorder.Ops()); v != nil {
+		t.Errorf("seed %d; the last faults before it: %v", seed, s.before(v.Last.Return))
+	}
+}
+
+// happened fails the test if too little did for its verdict to mean anything. The least are a tenth of
+// what a machine with two busy cores does.
+func (h *registerHub) happened(s *storm, ops []register.Op) {
+	h.t.Helper()
+	count, takeovers := register.CountOf(ops), register.Takeovers(ops)
+	h.t.Logf("%d operations answered, %d refused, %d of unknown outcome; %d takeovers; %d operations refused by the store; %d faults: %s",
+		count.OK, count.None, count.Unknown, takeovers, h.store.Fenced(), len(s.done), s.summary())
+	seconds := int(registerFor.Seconds())
+	for _, least := range []struct {
+		what      string
+		got, want int
+	}{
+		{"answered operations", count.OK, 20 * seconds},
+		{"takeovers", takeovers, seconds / 5},
+		{"faults", len(s.done), 2 * seconds / 3},
+	} {
+		if least.got < least.want {
+			h.t.Errorf("%d %s in %v, want at least %d: too little to say anything", least.got, least.what, *registerFor, least.want)
+		}
+	}
+}
