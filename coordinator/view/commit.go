@@ -37,10 +37,14 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
 }
 
-// nextNumber returns the next view's number.
+// nextNumber returns the next view's number: one above all that were used before. Without a view to
+// follow, the stream's last revision is no smaller than any of them: each view took at least one.
 func (m *Machine) nextNumber() uint64 {
-	if m.cfg.Unsafe.NumberByView {
+	switch {
+	case m.cfg.Unsafe.NumberByView:
 		return m.viewNumber() + 1
+	case m.history.View() == nil:
+		return max(m.history.Newest(), m.history.Last()) + 1
 	}
 	return m.history.Newest() + 1
 }

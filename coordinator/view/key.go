@@ -56,15 +56,33 @@ func (m *Machine) freeName(known *Known) {
 		m.key.next = m.now.Mono + c.Heartbeat.Std()
 		m.readOwnKey()
 	}
-	silent := m.now.Mono - known.Renewed
-	if m.history.View() != nil && (known.ID == m.coord.of.ID || m.beats.silent < 3 || !m.coordFenced() && m.coordQuiet() <= c.Authority.Std()*2/3) ||
-		silent <= 2*c.Lease.Std() || m.now.Mono < m.key.free {
+	if m.now.Mono < m.key.free || m.nameHeld(known) {
 		return
 	}
 	m.key.free = m.now.Mono + c.Heartbeat.Std()
-	reason := "silent for " + silent.Round(time.Millisecond).String() + ", and no coordinator"
+	reason := "silent for " + (m.now.Mono - known.Renewed).Round(time.Millisecond).String() + ", and no coordinator"
+	if bad := m.nodes.bad[m.self.Node]; bad != "" {
+		reason = "its record was overwritten (" + bad + ") and not written again"
+	}
 	m.note(Warn, "fencing incarnation %s, which had this node's name: %s", known.ID, reason)
-	m.do(WriteNode{Record: m.fenceOf(known.Incarnation, known.NodeRecord, reason), Last: known.Revision})
+	m.do(WriteNode{Record: m.fenceOf(known.Incarnation, known.NodeRecord, reason), Last: m.nodes.Revision(m.self.Node)})
+}
+
+// nameHeld reports whether another incarnation of this node's name may live, or is for the coordinator to
+// fence. That knows nothing of one whose record somebody else overwrote; and one that lives writes its
+// record anew, at the latest when it is due.
+func (m *Machine) nameHeld(known *Known) bool {
+	c := m.settings()
+	silent := m.now.Mono - known.Renewed
+	switch {
+	case m.nodes.bad[m.self.Node] != "":
+		return silent <= 2*c.Lease.Std()+keyPace
+	case silent <= 2*c.Lease.Std():
+		return true
+	case m.history.View() == nil:
+		return false
+	}
+	return known.ID == m.coord.of.ID || m.beats.silent < 3 || !m.coordFenced() && m.coordQuiet() <= c.Authority.Std()*2/3
 }
 
 func (m *Machine) writeKey() {

@@ -19,6 +19,7 @@ type lead struct {
 	standIn   standIn
 	badKnown  map[string]bool // bad keys that were reported
 	listening bool
+	looked    time.Duration // when the buckets' ends were last looked at
 	woke      time.Duration // when members were last asked for a heartbeat
 	news      bool          // something happened on which the answer to a control request may depend
 	// inherits says that not all is read yet of what its predecessors had stored in the children bucket:
@@ -202,6 +203,19 @@ func (m *Machine) listen() {
 	}
 }
 
+// lookEvery is how often the coordinator looks whether it missed the last records of a bucket. The others
+// hear from it what they missed; it hears of that only by what follows.
+const lookEvery = 5 * time.Second
+
+func (m *Machine) lookAgain() {
+	if m.now.Mono-m.lead.looked < lookEvery {
+		return
+	}
+	m.lead.looked = m.now.Mono
+	m.readAgain(protocol.PlacementBucket)
+	m.readAgain(protocol.ChildrenBucket)
+}
+
 // wakeEvery is the least time between two calls for a heartbeat.
 const wakeEvery = 20 * time.Millisecond
 
@@ -223,6 +237,7 @@ func (m *Machine) wakePeers() {
 // leadDue does what is due for the coordinator.
 func (m *Machine) leadDue() {
 	m.listen()
+	m.lookAgain()
 	m.wakePeers()
 	m.backing()
 	for _, node := range sortedKeys(m.lead.peers) {

@@ -165,18 +165,24 @@ func (m *Machine) settleChild(child string) {
 		delete(p.unsettled, child)
 		return
 	}
-	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
-		if !m.carriedOut(r, e) {
-			return
-		}
-	}
-	if len(e.Replicas) == 0 && len(m.unreleased(e)) > 0 {
+	if !m.settled(e) {
 		return
 	}
 	delete(p.unsettled, child)
 	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" {
 		p.touch(child)
 	}
+}
+
+// settled reports whether all nodes say in their last reports that they have carried an entry out. A
+// report may say less than the one before: a spec that a node needs is gone, say.
+func (m *Machine) settled(e *Placed) bool {
+	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
+		if !m.carriedOut(r, e) {
+			return false
+		}
+	}
+	return len(e.Replicas) > 0 || len(m.unreleased(e)) == 0
 }
 
 // unreleased returns the members that may still run the child although the entry names others.

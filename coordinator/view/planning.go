@@ -122,6 +122,9 @@ func (m *Machine) plan() []planned {
 		done[q.Child] = true
 	}
 	for _, child := range sortedKeys(dirty) {
+		if e := m.history.Entry(child); e != nil && !m.settled(e) {
+			p.unsettled[child] = true // what has to wait for that is looked at again then
+		}
 		if q, ok := m.otherwise(child); ok && !done[child] {
 			queue = append(queue, q)
 		}

@@ -58,7 +58,7 @@ func (w *world) command(d *datadriven.TestData) error {
 		return w.bucketCommand(d, protocol.Bucket(name))
 	case "start", "stop", "move", "ask":
 		return w.request(d)
-	case "get-ready", "hold", "fail", "finish":
+	case "get-ready", "hold", "linger", "fail", "finish":
 		return w.localCommand(d)
 	default:
 		p := w.nodes[name]
@@ -203,8 +203,11 @@ func (w *world) localCommand(d *datadriven.TestData) error {
 		return fmt.Errorf("no node %q", first(d))
 	case d.Cmd == "hold":
 		p.local.held = map[string]bool{child: true}
+	case d.Cmd == "linger":
+		p.local.linger = map[string]bool{child: true}
 	case d.Cmd == "get-ready":
 		delete(p.local.held, child)
+		delete(p.local.ending, child)
 	default:
 		f := protocol.Failed{Child: child, View: p.local.told[child].View, Ended: d.Cmd == "finish"}
 		if !f.Ended {

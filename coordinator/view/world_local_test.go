@@ -14,11 +14,15 @@ type local struct {
 	view   uint64
 	told   map[string]protocol.Assignment
 	held   map[string]bool // children that don't get ready
+	linger map[string]bool // children that take time to end
+	ending map[string]bool // those of them that are to end
 	failed []protocol.Failed
 	until  time.Duration
 }
 
-func (l *local) reset() { l.told, l.failed = map[string]protocol.Assignment{}, nil }
+func (l *local) reset() {
+	l.told, l.ending, l.failed = map[string]protocol.Assignment{}, map[string]bool{}, nil
+}
 
 func (l *local) assign(a view.Assign) {
 	if a.Reset {
@@ -31,6 +35,7 @@ func (l *local) assign(a view.Assign) {
 			l.told[x.Child] = x
 		} else {
 			delete(l.told, x.Child)
+			l.ending[x.Child] = l.linger[x.Child]
 		}
 	}
 }
@@ -44,6 +49,12 @@ func (l *local) report(w *world) protocol.Report {
 			r.Active++
 		}
 	}
+	for child, ending := range l.ending {
+		if ending {
+			r.Waiting = append(r.Waiting, child)
+		}
+	}
+	slices.Sort(r.Waiting)
 	return r
 }
 
