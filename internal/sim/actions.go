@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -12,7 +13,8 @@ const (
 	shortWait = 500 * ms
 	askWait   = 250 * ms
 	batchWait = 3 * sec
-	loadWait  = 10 * sec
+	loadWait  = sec // doubled with each try
+	loadMost  = 30 * sec
 )
 
 // carryOut does what the machine wants, as the coordinator's loop does.
@@ -39,11 +41,11 @@ func (p *process) carryOut(a view.Action) {
 	case view.Wake:
 		p.wakeNode(a.Node)
 	case view.Refused:
-		p.w.breach("refused", "%s is refused for good: %s", p.name, a.Problem.Message)
+		p.refused(a.Problem)
 	case view.HasLeft:
 		p.hasLeft()
 	case view.Note:
-		p.w.logf(p.name, "%s", a.Text)
+		p.w.tell(p.name, "says: %s", a.Text)
 	case view.AnnounceMode, view.AnnounceEvent, view.Admitted, view.StandIn:
 	default:
 		p.begin(a)
@@ -58,15 +60,15 @@ func (p *process) begin(a view.Action) {
 	}
 	switch a := a.(type) {
 	case view.Load:
-		done := p.beside(loadWait, view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown})
+		done := p.beside(min(loadWait<<min(a.Try, 8), loadMost), view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown})
 		p.w.streams[a.Bucket].since(c, a.After, func(records []view.Record, last uint64) {
 			done(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
 		})
 	case view.ReadKey:
 		done := p.beside(shortWait, view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown})
 		s := p.w.streams[a.Bucket]
-		s.ask(c, func() func() {
-			r := s.keys[a.Key]
+		s.read(c, func(keys map[string]view.Record, _ uint64) func() {
+			r := keys[a.Key]
 			return func() { done(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: r}) }
 		})
 	case view.WriteNode:
@@ -156,9 +158,7 @@ func (p *process) received(b protocol.Beat, answer func(protocol.BeatAnswer)) {
 		id := p.requests
 		p.beats[id] = answer
 		p.step(view.BeatReceived{ID: id, Beat: b})
-		if len(p.half) == 0 {
-			delete(p.beats, id)
-		}
+		p.do(func() { delete(p.beats, id) })
 	})
 }
 
@@ -200,7 +200,7 @@ func (p *process) leave() {
 		return
 	}
 	p.leaving = true
-	p.w.logf(p.name, "leaves")
+	p.w.tell(p.name, "leaves")
 	p.host.stopAll(func() {
 		p.mayLeave = true
 		if p.conn != nil {
@@ -209,9 +209,30 @@ func (p *process) leave() {
 	})
 }
 
+// refused ends the process, as the program does that is told so; somebody starts it again.
+func (p *process) refused(why protocol.Problem) {
+	p.w.tell(p.name, "process %d is refused for good, and ends: %s", p.number, why.Message)
+	if !p.w.taken(p) {
+		p.w.breach(RuleJoin, "%s (process %d) is refused: %s", p.name, p.number, why.Message)
+	}
+	c := p.conn
+	p.host.detach()
+	p.w.in(p.w.between(0, 2*ms), func() { c.open = false })
+	p.end()
+	p.w.in(sec, func() { p.w.boot(p.name) })
+}
+
+// taken reports whether another process of the name lived lately. It needs to have done so until a
+// lease before the refusal; what it sent may be on its way for some time.
+func (w *world) taken(p *process) bool {
+	return slices.ContainsFunc(w.procs, func(x *process) bool {
+		return x != p && x.name == p.name && (!x.gone || w.now-x.endedAt < 2*int64(w.plan.Config.Lease)+10*sec)
+	})
+}
+
 func (p *process) hasLeft() {
 	p.left = true
-	p.w.logf(p.name, "has left")
+	p.w.tell(p.name, "has left")
 	c := p.conn
 	p.host.detach()
 	if c != nil {

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -15,6 +18,10 @@ const (
 	RuleOneGrants = "one coordinator grants"
 	RuleStart     = "an acknowledged start is kept"
 	RuleStop      = "an acknowledged stop is kept"
+	RuleMove      = "an acknowledged move was made"
+	RuleConfig    = "the configuration is kept"
+	RuleOneRun    = "one worker of a child on a node"
+	RuleJoin      = "a node with a free name is let in"
 	RuleHeal      = "it heals alone"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
@@ -23,13 +30,28 @@ const (
 // checker looks after the promises.
 type checker struct {
 	w       *world
-	view    protocol.View         // the newest that was committed
-	epochs  map[string]served     // by child: the newest epoch that was served
-	entries map[string]uint64     // by child: the newest view of an entry
+	view    protocol.View        // the newest that was committed
+	epochs  map[string]served    // by child: the newest epoch that was served
+	entries map[string]placed    // by child: the newest entry
+	own     map[replicaOf]uint64 // the newest epoch in which a process has served a child
+	config  []byte
 	views   map[*process]followed // what each process follows
 	granted map[protocol.Incarnation]uint64
 	grants  uint64           // the newest view by whose coordinator a lease was granted
 	cutOff  map[string]int64 // nodes that reach no server until then
+}
+
+// placed is an entry that was committed, and what became of the child with it and those before.
+type placed struct {
+	protocol.Entry
+	there bool
+	epoch uint64           // of the active replica, the newest
+	first map[string]int64 // by node: when it was committed as the first the last time
+}
+
+type replicaOf struct {
+	p     *process
+	child string
 }
 
 type served struct {
@@ -45,7 +67,7 @@ type followed struct {
 
 func (c *checker) init(w *world) {
 	*c = checker{
-		w: w, epochs: map[string]served{}, entries: map[string]uint64{}, views: map[*process]followed{},
+		w: w, epochs: map[string]served{}, entries: map[string]placed{}, own: map[replicaOf]uint64{}, views: map[*process]followed{},
 		granted: map[protocol.Incarnation]uint64{}, cutOff: map[string]int64{},
 	}
 }
@@ -62,7 +84,15 @@ func (c *checker) stored(s *stream, r view.Record) {
 
 func (c *checker) placed(r view.Record) {
 	switch {
-	case r.Key == protocol.ConfigKey || r.Deleted:
+	case r.Key == protocol.ConfigKey:
+		if c.config != nil && !bytes.Equal(c.config, r.Value) {
+			c.w.breach(RuleConfig, "it was %s, and became %s", c.config, r.Value)
+		}
+		c.config = r.Value
+	case r.Deleted:
+		x := c.entries[r.Key]
+		x.there = false
+		c.entries[r.Key] = x
 	case r.Key == protocol.ViewKey:
 		v, err := protocol.DecodeView(r.Value)
 		if err != nil {
@@ -77,21 +107,60 @@ func (c *checker) placed(r view.Record) {
 		}
 		c.view = v
 	default:
-		e, err := protocol.DecodeEntry(r.Value)
-		if err != nil || e.View <= c.entries[r.Key] {
-			c.w.breach(RuleViews, "entry of %s is of view %d after %d (%v)", r.Key, e.View, c.entries[r.Key], err)
-		}
-		c.entries[r.Key] = e.View
+		c.entry(r)
 	}
 }
 
-// committed looks at what a commit made of the whole.
-func (c *checker) committed(*stream) {}
+func (c *checker) entry(r view.Record) {
+	e, err := protocol.DecodeEntry(r.Value)
+	was := c.entries[r.Key]
+	if err != nil || e.View <= was.View {
+		c.w.breach(RuleViews, "entry of %s is of view %d after %d (%v)", r.Key, e.View, was.View, err)
+	}
+	x := placed{e, true, was.epoch, was.first}
+	if x.first == nil {
+		x.first = map[string]int64{}
+	}
+	if len(e.Replicas) > 0 {
+		x.first[e.Replicas[0].Node] = c.w.now
+	}
+	c.entries[r.Key] = x
+}
+
+// committed looks at what a commit made of the whole: who is active now, and by which epoch.
+func (c *checker) committed(s *stream) {
+	if s.bucket != protocol.PlacementBucket {
+		return
+	}
+	for _, child := range slices.Sorted(maps.Keys(c.entries)) {
+		x := c.entries[child]
+		if !x.there || !x.Exclusive {
+			continue
+		}
+		if a := protocol.ActiveOf(protocol.Derive(&c.view, &x.Entry)); a != nil {
+			if a.Epoch < x.epoch {
+				c.w.breach(RuleEpoch, "view %d makes %s of %s active in epoch %d; there was epoch %d before", c.view.Number, a.Node, child, a.Epoch, x.epoch)
+			}
+			x.epoch = a.Epoch
+			c.entries[child] = x
+		}
+	}
+}
+
+// moveAcked looks whether a child was ever given to the node that it moved to, since somebody asked.
+func (c *checker) moveAcked(child, node string, asked int64) {
+	x := c.entries[child]
+	now := x.there && len(x.Replicas) > 0 && x.Replicas[0].Node == node
+	at, ever := x.first[node]
+	if a := protocol.ActiveOf(protocol.Derive(&c.view, &x.Entry)); !now && (!ever || at < asked) && (a == nil || a.Node != node) {
+		c.w.breach(RuleMove, "the move of %s to %s was acknowledged, and no entry has made it active there since", child, node)
+	}
+}
 
 // wanted looks at a change of what is to run.
 func (c *checker) wanted(r view.Record) {
 	for _, k := range c.w.client.all {
-		if k.name != r.Key {
+		if k.name != r.Key || k.meddled {
 			continue
 		}
 		if r.Deleted && k.started && k.stops == 0 {
@@ -105,14 +174,14 @@ func (c *checker) wanted(r view.Record) {
 
 func (c *checker) startAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if (r.Revision == 0 || r.Deleted) && k.stops == 0 {
+	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled {
 		c.w.breach(RuleStart, "the start of %s was acknowledged, and the bucket has none", k.name)
 	}
 }
 
 func (c *checker) stopAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if k.starts > 0 {
+	if k.starts > 0 || k.meddled {
 		return
 	}
 	if r.Revision != 0 && !r.Deleted {
@@ -173,6 +242,11 @@ func (c *checker) serving(p *process) {
 }
 
 func (c *checker) serves(p *process, s *slot) {
+	if at := (replicaOf{p, s.child}); s.m.Epoch() < c.own[at] {
+		c.w.breach(RuleEpoch, "%s serves %s in epoch %d after it has in epoch %d", p.name, s.child, s.m.Epoch(), c.own[at])
+	} else {
+		c.own[at] = s.m.Epoch()
+	}
 	if !c.w.client.exclusive(s.child) {
 		return
 	}

@@ -28,6 +28,7 @@ type kid struct {
 	stopped bool // the same of a stop
 	starts  int  // asked for, with no answer yet or none at all
 	stops   int
+	meddled bool // somebody else wrote under its name
 }
 
 func (c *client) init(w *world) { c.w, c.names = w, map[string]*kid{} }
@@ -129,7 +130,7 @@ func (c *client) request(verb string, body any, done func(a *view.AnswerControl)
 func (c *client) start(k *kid, tries int) {
 	k.starts++
 	req := protocol.StartRequest{Children: []protocol.Spec{k.spec}, Wait: protocol.Duration(clientWait)}
-	c.w.logf("", "client asks to start %s", k.name)
+	c.w.tell("", "client asks to start %s", k.name)
 	c.request(protocol.VerbStart, req, func(a *view.AnswerControl) {
 		var r *protocol.ChildResult
 		if a != nil && a.Problem == nil {
@@ -141,7 +142,7 @@ func (c *client) start(k *kid, tries int) {
 		}
 		k.starts--
 		k.busy, k.started = false, true
-		c.w.logf("", "client: %s is started", k.name)
+		c.w.tell("", "client: %s is started", k.name)
 		c.w.check.startAcked(k)
 	})
 }
@@ -149,7 +150,7 @@ func (c *client) start(k *kid, tries int) {
 func (c *client) stop(k *kid, tries int) {
 	k.stops++
 	req := protocol.StopRequest{Children: []string{k.name}, Wait: protocol.Duration(clientWait)}
-	c.w.logf("", "client asks to stop %s", k.name)
+	c.w.tell("", "client asks to stop %s", k.name)
 	c.request(protocol.VerbStop, req, func(a *view.AnswerControl) {
 		var r *protocol.ChildResult
 		if a != nil && a.Problem == nil {
@@ -163,7 +164,7 @@ func (c *client) stop(k *kid, tries int) {
 		k.busy = false
 		if r.Error == nil {
 			k.stopped = true
-			c.w.logf("", "client: %s is stopped", k.name)
+			c.w.tell("", "client: %s is stopped", k.name)
 			c.w.check.stopAcked(k)
 		}
 	})
@@ -171,8 +172,16 @@ func (c *client) stop(k *kid, tries int) {
 
 func (c *client) move(k *kid, n int) {
 	req := protocol.MoveRequest{Child: k.name, Node: c.w.names[n%len(c.w.names)], Wait: protocol.Duration(clientWait)}
-	c.w.logf("", "client asks to move %s to %s", k.name, req.Node)
-	c.request(protocol.VerbMove, req, func(*view.AnswerControl) { k.busy = false })
+	c.w.tell("", "client asks to move %s to %s", k.name, req.Node)
+	asked := c.w.now
+	c.request(protocol.VerbMove, req, func(a *view.AnswerControl) {
+		k.busy = false
+		if a == nil || a.Problem != nil || a.Value.(protocol.ChildResult).Error != nil {
+			return
+		}
+		c.w.tell("", "client: %s has moved to %s", k.name, req.Node)
+		c.w.check.moveAcked(k.name, req.Node, asked)
+	})
 }
 
 // again tries again a little later, but not for ever.

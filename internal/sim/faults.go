@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -11,7 +13,7 @@ func (w *world) play() {
 			continue
 		}
 		w.at(f.At, func() {
-			w.logf("", "FAULT %v", f)
+			w.tell("", "FAULT %s", w.shownFault(f))
 			w.strike(f)
 		})
 	}
@@ -19,22 +21,17 @@ func (w *world) play() {
 
 func (w *world) strike(f Fault) {
 	name := w.target(f.A)
-	if p := w.running[name]; p != nil && f.Kind <= StallOut {
-		w.strikeProcess(p, f)
+	if f.Kind <= StallOut {
+		if p := w.running[name]; p != nil {
+			w.strikeProcess(p, f)
+		}
+		return
+	}
+	if f.Kind <= Unacked {
+		w.strikeServers(f)
 		return
 	}
 	switch f.Kind {
-	case ServerCrash:
-		w.crashServer(w.servers[f.A%servers], f.For)
-	case ServerCut:
-		a := f.A % servers
-		w.cut([][2]int{pair(a, (a+1)%servers), pair(a, (a+2)%servers)}, f.For)
-	case LinkCut:
-		a := f.A % servers
-		w.cut([][2]int{pair(a, (a+1)%servers)}, f.For)
-	case NoLeader:
-		s := w.streams[buckets[f.A%len(buckets)]]
-		s.idle = max(s.idle, w.now+f.For)
 	case Loss:
 		w.during(f.For, func(on bool) { w.loss = value(on, 0.02+0.3*float64(f.A)/60) })
 	case Lag:
@@ -44,11 +41,69 @@ func (w *world) strike(f Fault) {
 		w.during(f.For, func(on bool) { s.late = value(on, 0.3) })
 	case Leave:
 		w.leave(name, f.For)
+	case LeaveForGood, LostForGood:
+		w.part(name, f.Kind)
+	case Join:
+		if len(w.names) < mostNodes {
+			w.boot(w.newName())
+		}
+	case Meddle:
+		w.meddle(f)
 	case StartChild, StopChild, MoveChild:
 		w.client.begin(f)
 	case WorkerFailed:
 		w.failWorker(f)
 	}
+}
+
+// mostNodes is how many nodes there are at most.
+const mostNodes = 7
+
+func (w *world) strikeServers(f Fault) {
+	a := f.A % servers
+	b := (a + 1 + f.B%2) % servers
+	s := w.streams[buckets[f.A%len(buckets)]]
+	switch f.Kind {
+	case ServerCrash:
+		w.crashServer(w.servers[a], f.For)
+	case ServerCut:
+		w.cut(f.For, apart(a)...)
+	case LinkCut:
+		w.cut(f.For, way{a, b}, way{b, a})
+	case OneWayCut:
+		w.cut(f.For, way{a, b})
+	case LinkHeld:
+		r := w.routes[a*servers+b]
+		r.held = max(r.held, w.now+f.For)
+	case NoLeader:
+		s.idle = max(s.idle, w.now+f.For)
+	case NoQuorum:
+		w.noQuorum(f)
+	case Unacked:
+		w.during(f.For, func(on bool) { s.mute = value(on, 0.5) })
+	}
+}
+
+// apart returns the ways from and to a server.
+func apart(a int) []way {
+	var ways []way
+	for b := range servers {
+		if b != a {
+			ways = append(ways, way{a, b}, way{b, a})
+		}
+	}
+	return ways
+}
+
+// noQuorum takes the majority of servers away: two crash, or none reaches another.
+func (w *world) noQuorum(f Fault) {
+	if f.B%2 == 0 {
+		w.crashServer(w.servers[f.A%servers], f.For)
+		w.crashServer(w.servers[(f.A+1)%servers], f.For)
+		return
+	}
+	w.cut(f.For, apart(0)...)
+	w.cut(f.For, way{1, 2}, way{2, 1})
 }
 
 // target returns the node that a fault is about.
@@ -67,7 +122,12 @@ func (w *world) strikeProcess(p *process, f Fault) {
 	case Pause:
 		p.pause(f.For)
 	case PauseMidway:
-		p.cutting, p.stop = 1+f.B%4, f.For
+		p.cutting, p.stop = 1+f.B%12, f.For
+	case Twin:
+		if slices.Contains(w.names, p.name) {
+			p.pause(f.For)
+			w.launch(p.name)
+		}
 	case HoldUp:
 		p.busyTill = max(p.busyTill, w.now+f.For)
 	case Reset:
@@ -117,14 +177,18 @@ func (w *world) crashServer(s *server, d int64) {
 	})
 }
 
-func (w *world) cut(pairs [][2]int, d int64) {
-	for _, p := range pairs {
-		w.cuts[p] = true
+// cut lets nothing through on some ways for some time.
+func (w *world) cut(d int64, ways ...way) {
+	for _, x := range ways {
+		r := w.routes[x[0]*servers+x[1]]
+		r.since, r.cuts = w.now, r.cuts+1
 	}
 	w.elect()
 	w.in(d, func() {
-		for _, p := range pairs {
-			delete(w.cuts, p)
+		for _, x := range ways {
+			if r := w.routes[x[0]*servers+x[1]]; r.cuts > 0 {
+				r.cuts--
+			}
 		}
 		w.elect()
 	})
@@ -133,6 +197,24 @@ func (w *world) cut(pairs [][2]int, d int64) {
 func (w *world) elect() {
 	for _, b := range buckets {
 		w.streams[b].elect()
+	}
+}
+
+// part takes a node away for good.
+func (w *world) part(name string, k Kind) {
+	p := w.running[name]
+	if p == nil || p.leaving || len(w.names) < 3 {
+		return
+	}
+	w.names = slices.DeleteFunc(w.names, func(x string) bool { return x == name })
+	for _, x := range w.procs {
+		switch {
+		case x.name != name || x.gone:
+		case k == LostForGood:
+			x.crash(true)
+		default:
+			x.arrived(x.leave)
+		}
 	}
 }
 
@@ -156,13 +238,17 @@ func (w *world) reboot(name string) {
 
 // heal ends all faults, and starts what is missing.
 func (w *world) heal() {
-	w.logf("", "all faults end")
+	w.tell("", "ALL FAULTS END")
 	w.healing = true
 	w.loss, w.lag = 0, 0
-	clear(w.cuts)
 	clear(w.check.cutOff)
+	for _, r := range w.routes {
+		r.cuts, r.held = 0, 0
+	}
 	for _, b := range buckets {
-		w.streams[b].late = 0
+		s := w.streams[b]
+		s.late, s.mute, s.was = 0, 0, nil
+		s.idle = min(s.idle, w.now+9*sec)
 	}
 	for _, s := range w.servers {
 		if !s.alive {

@@ -41,7 +41,7 @@ func (w *world) settle() {
 			}
 		case since == 0 || w.check.view.Number != at:
 			since, at = w.now, w.check.view.Number
-			w.logf("", "healed: view %d", at)
+			w.tell("", "all is as it should be, by view %d", at)
 		case w.now-since >= restTime:
 			return
 		}
@@ -72,6 +72,11 @@ func (w *world) unhealed() string {
 			return "the stream of " + string(b) + " has no leader"
 		}
 	}
+	for _, p := range w.procs {
+		if !p.gone && w.running[p.name] != p || !p.gone && !slices.Contains(w.names, p.name) {
+			return fmt.Sprintf("%s (process %d) is still there", p.name, p.number)
+		}
+	}
 	for _, k := range w.client.kids {
 		if k != nil && k.busy {
 			return "the client waits for " + k.name
@@ -98,15 +103,18 @@ func (w *world) unhealed() string {
 // unsettled looks at the children.
 func (w *world) unsettled(v *protocol.View) string {
 	specs := w.specs()
+	for _, k := range w.client.all {
+		if there := specs[k.name] != nil; !k.meddled && (k.started && !there || k.stopped && there) {
+			return fmt.Sprintf("what was acknowledged last of %s is not so: started %t, stopped %t, there %t", k.name, k.started, k.stopped, there)
+		}
+	}
 	children, avoided, why := w.placed(v, specs)
 	if why != "" {
 		return why
 	}
 	for _, name := range w.names {
-		for _, child := range slices.Sorted(maps.Keys(w.running[name].host.slots)) {
-			if specs[child] == nil {
-				return name + " still has " + child
-			}
+		if why := w.leftOver(w.running[name], specs); why != "" {
+			return name + " still has " + why
 		}
 	}
 	if avoided {
@@ -114,7 +122,7 @@ func (w *world) unsettled(v *protocol.View) string {
 	}
 	nodes := make([]placement.Node, 0, len(v.Members))
 	for _, x := range v.Members {
-		nodes = append(nodes, placement.Node{Name: x.Node, Capacity: x.Capacity})
+		nodes = append(nodes, placement.Node{Name: x.Node, Zone: x.Labels["zone"], Capacity: x.Capacity})
 	}
 	if plans := placement.Repair(nodes, children); len(plans) > 0 {
 		return fmt.Sprintf("to be repaired: %+v", plans)
@@ -125,10 +133,31 @@ func (w *world) unsettled(v *protocol.View) string {
 	return ""
 }
 
+// leftOver says what a process has that nothing asks for any more.
+func (w *world) leftOver(p *process, specs map[string]*protocol.Spec) string {
+	for _, s := range p.host.all() {
+		switch {
+		case specs[s.child] == nil || !s.m.Assigned():
+			return "a replica of " + s.child
+		case s.open != (s.m.Role() >= replica.Active):
+			return "a subscription for " + s.child + ", which is " + s.m.Role().String() + ", or has none"
+		}
+	}
+	switch {
+	case len(p.host.asks) > 0:
+		return "releases to ask for"
+	case len(p.host.memory) > 0:
+		return fmt.Sprintf("releases to remember: %v", p.host.memory)
+	case p.conn == nil || p.conn.lead != p.machine.Leads():
+		return "a connection that does not listen as it is to"
+	}
+	return ""
+}
+
 func (w *world) specs() map[string]*protocol.Spec {
 	specs := map[string]*protocol.Spec{}
 	for child, r := range w.streams[protocol.ChildrenBucket].keys {
-		if s, err := protocol.DecodeSpec(r.Value); err == nil && !r.Deleted {
+		if s, err := protocol.DecodeSpec(r.Value); err == nil && !r.Deleted && s.Child == child {
 			specs[child] = &s
 		}
 	}
@@ -139,7 +168,8 @@ func (w *world) specs() map[string]*protocol.Spec {
 func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (children []placement.Child, avoided bool, why string) {
 	keys := w.streams[protocol.PlacementBucket].keys
 	for _, child := range slices.Sorted(maps.Keys(keys)) {
-		if r := keys[child]; child[0] != '_' && !r.Deleted && specs[child] == nil {
+		_, err := protocol.DecodeEntry(keys[child].Value) // what is none is somebody else's
+		if child[0] != '_' && !keys[child].Deleted && specs[child] == nil && err == nil {
 			return nil, false, "the entry of " + child + " is left over"
 		}
 	}

@@ -49,9 +49,7 @@ func (h *host) all() []*slot {
 
 func (h *host) tellAll(e replica.Event) {
 	for _, s := range h.all() {
-		if !s.gone {
-			s.step(e)
-		}
+		h.p.do(func() { s.step(e) })
 	}
 }
 
@@ -83,6 +81,7 @@ func (h *host) trust(until int64, reason string) {
 		h.distrust(reason)
 	case !h.trusted:
 		h.trusted = true
+		h.p.w.tell(h.p.name, "trusts itself, for %v from now if nothing renews it", time.Duration(until-now).Round(time.Millisecond))
 		h.arm(until)
 		h.tellAll(replica.TrustGained{})
 	case until < before:
@@ -93,7 +92,7 @@ func (h *host) trust(until int64, reason string) {
 func (h *host) distrust(reason string) {
 	if h.trusted {
 		h.trusted = false
-		h.p.w.logf(h.p.name, "trusts itself no more: %s", reason)
+		h.p.w.tell(h.p.name, "trusts itself no more: %s", reason)
 		h.tellAll(replica.TrustLost{Reason: reason})
 	}
 }
@@ -118,9 +117,15 @@ func (h *host) assign(view uint64, changes []protocol.Assignment, reset bool) {
 		h.voidOthers(changes)
 	}
 	for _, a := range changes {
-		h.p.w.logf(h.p.name, "  %s: %v", a.Child, replica.Assigned{Assignment: a, Reset: reset})
-		h.with(a.Child, a.Assigned, func(s *slot) { s.step(replica.Assigned{Assignment: a, Reset: reset}) })
+		h.p.do(func() {
+			h.p.w.logf(h.p.name, "  %s: %v", a.Child, replica.Assigned{Assignment: a, Reset: reset})
+			h.with(a.Child, a.Assigned, func(s *slot) { s.step(replica.Assigned{Assignment: a, Reset: reset}) })
+		})
 	}
+	h.p.do(func() { h.assigned(view) })
+}
+
+func (h *host) assigned(view uint64) {
 	h.seen = max(h.seen, view)
 	h.sweep()
 	h.view = view
@@ -139,7 +144,7 @@ func (h *host) voidOthers(changes []protocol.Assignment) {
 	}
 	for _, s := range h.all() {
 		if !named[s.child] {
-			s.step(replica.Voided{})
+			h.p.do(func() { s.step(replica.Voided{}) })
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (s *server) start() {
 // crash ends the server: its clients notice at once, and nobody answers for it any more.
 func (s *server) crash() {
 	s.alive = false
-	s.w.logf("", "server %s crashes", s.id)
+	s.w.tell("", "server %s crashes", s.id)
 	for _, c := range s.conns {
 		if c.open {
 			c.open = false
@@ -75,11 +75,44 @@ func (c *conn) shut() {
 	}
 }
 
-func pair(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
+// way is a direction from one server to another.
+type way [2]int
+
+// route is what is wrong with a way.
+type route struct {
+	cuts  int   // how many faults cut it now: nothing gets through
+	since int64 // when it was cut last
+	held  int64 // nothing gets through before this instant, and everything then
+}
+
+func (w *world) route(a, b *server) *route { return w.routes[a.index*servers+b.index] }
 
 // linked reports whether messages get from one server to another.
 func (w *world) linked(a, b *server) bool {
-	return a.alive && b.alive && (a == b || !w.cuts[pair(a.index, b.index)])
+	return a.alive && b.alive && (a == b || w.route(a, b).cuts == 0)
+}
+
+// joined reports whether messages get from one server to another and back.
+func (w *world) joined(a, b *server) bool { return w.linked(a, b) && w.linked(b, a) }
+
+// knows reports whether a server believes that what listens at another one can be reached. It goes on
+// to do so for some time after it was cut off.
+func (w *world) knows(a, b *server) bool {
+	if w.joined(a, b) {
+		return true
+	}
+	return a.alive && b.alive && w.now < max(w.route(a, b).since, w.route(b, a).since)+w.plan.Memory
+}
+
+// over has something happen when a message has got from one server to another, if it does.
+func (w *world) over(a, b *server, do func()) {
+	switch {
+	case !w.linked(a, b):
+	case a != b && w.route(a, b).held > w.now:
+		w.at(w.route(a, b).held, func() { w.over(a, b, do) })
+	default:
+		do()
+	}
 }
 
 // upTo has something happen at a server when a client's message arrives there, if it does.
@@ -89,18 +122,18 @@ func (w *world) upTo(from *conn, to *server, do func()) {
 	}
 	t := max(w.now, from.outAt) + w.latency() + w.latency()
 	w.at(t, func() {
-		if from.open && w.linked(from.srv, to) {
-			do()
+		if from.open {
+			w.over(from.srv, to, do)
 		}
 	})
 }
 
 // downTo has something happen at a client when a server's message arrives there, if it does.
 func (w *world) downTo(from *server, to *conn, do func()) {
-	if w.chance(w.loss) || !to.open || !w.linked(from, to.srv) {
+	if w.chance(w.loss) || !to.open {
 		return
 	}
-	w.in(w.latency()+w.latency(), func() { w.hand(to, do) })
+	w.in(w.latency()+w.latency(), func() { w.over(from, to.srv, func() { w.hand(to, do) }) })
 }
 
 // hand gives a message to a client.
@@ -130,17 +163,17 @@ func (w *world) send(from, to *conn, do func()) {
 	t = max(t, w.fifo[key])
 	w.fifo[key] = t
 	w.at(t, func() {
-		if from.open && w.linked(from.srv, to.srv) {
-			w.hand(to, do)
+		if from.open {
+			w.over(from.srv, to.srv, func() { w.hand(to, do) })
 		}
 	})
 }
 
-// listeners returns the connections that a condition holds for and that a client reaches.
+// listeners returns the connections that a condition holds for and that a client seems to reach.
 func (w *world) listeners(from *conn, want func(*conn) bool) []*conn {
 	var out []*conn
 	for _, s := range w.servers {
-		if !w.linked(from.srv, s) {
+		if !w.knows(from.srv, s) {
 			continue
 		}
 		for _, c := range s.conns {

@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -14,8 +13,11 @@ type Plan struct {
 	Seed       uint64
 	Nodes      int
 	Config     protocol.Config
-	Skew       int64 // of the clocks' rates, in millionths, either way
-	Start      int64 // for how long a worker may take to start
+	Salt       uint64 // another run of the same plan
+	Skew       int64  // of the clocks' rates, in millionths, either way: 47,000 are a ratio of 1.0986
+	Memory     int64  // for how long a server believes that it reaches those that it is cut from
+	Uneven     bool   // nodes differ in zone and capacity
+	Start      int64  // for how long a worker may take to start
 	StartFails float64
 	Faults     []Fault
 	End        int64 // when the faults end
@@ -38,6 +40,7 @@ const (
 	PowerLoss               // a process ends; its server doesn't notice for long
 	Pause                   // a process stops for some time
 	PauseMidway             // the same, in the middle of a step
+	Twin                    // a process stops for some time, and another one is started under its name
 	HoldUp                  // only its loop stops; what it serves goes on
 	Reset                   // a connection closes; both ends notice at once
 	Kick                    // a process is paused, and its server closes its connection meanwhile
@@ -45,13 +48,21 @@ const (
 	StallIn                 // in one direction only
 	StallOut
 	ServerCrash
-	ServerCut    // a server reaches no other
+	ServerCut    // a server and its clients reach no other
 	LinkCut      // two servers don't reach each other
+	OneWayCut    // one server doesn't reach another, which reaches it
+	LinkHeld     // what one server sends another arrives late, all at once
 	NoLeader     // a stream has no leader
+	NoQuorum     // no stream has a majority
+	Unacked      // writes to a stream take effect, and their answers get lost
 	Loss         // messages get lost
 	Lag          // messages take long, overtake others
 	Late         // writes to a stream take effect after their writer gave up
 	Leave        // a node leaves in order, and comes back
+	LeaveForGood // it does not
+	LostForGood  // a process ends and never comes back
+	Join         // a node joins that was never there
+	Meddle       // somebody writes to a bucket, or deletes from it
 	StartChild   // somebody asks for a child
 	StopChild    // somebody asks for its end
 	MoveChild    // somebody asks for a move
@@ -60,9 +71,9 @@ const (
 )
 
 var kindNames = [...]string{
-	"crash", "power loss", "pause", "pause midway", "hold up", "reset", "kick", "stall", "stall in", "stall out",
-	"server crash", "server cut", "link cut", "no leader", "loss", "lag", "late", "leave", "start child", "stop child",
-	"move child", "worker failed",
+	"crash", "power loss", "pause", "pause midway", "twin", "hold up", "reset", "kick", "stall", "stall in", "stall out",
+	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum", "unacked", "loss", "lag", "late",
+	"leave", "leave for good", "lost for good", "join", "meddle", "start child", "stop child", "move child", "worker failed",
 }
 
 // String returns the kind's name.
@@ -70,18 +81,7 @@ func (k Kind) String() string { return kindNames[k] }
 
 // String describes the fault.
 func (f Fault) String() string {
-	return fmt.Sprintf("%9.3f %s a=%d b=%d for %v", time.Duration(f.At).Seconds(), f.Kind, f.A, f.B, time.Duration(f.For).Round(time.Millisecond))
-}
-
-// String describes the plan.
-func (p Plan) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d nodes, failover %s, heartbeat %v, lease %v, authority %v, clocks ±%.1f %%\n", p.Seed, p.Nodes,
-		p.Config.Failover, p.Config.Heartbeat.Std(), p.Config.Lease.Std(), p.Config.Authority.Std(), float64(p.Skew)/10_000)
-	for _, f := range p.Faults {
-		fmt.Fprintln(&b, f)
-	}
-	return b.String()
+	return fmt.Sprintf("%8.3f %-14s a=%-2d b=%-2d for %v", time.Duration(f.At).Seconds(), f.Kind, f.A, f.B, time.Duration(f.For).Round(time.Millisecond))
 }
 
 // Coordinator as a fault's A is the node that coordinates at that moment. Smaller ones name a node.
@@ -100,9 +100,11 @@ func PlanOf(seed uint64) Plan {
 	if r.IntN(3) == 0 {
 		p.Config.Failover = protocol.FailoverStrict
 	}
-	if r.IntN(2) == 0 {
-		p.Config.Heartbeat, p.Config.Lease = protocol.Duration(200*ms), protocol.Duration(time.Second)
-		p.Config.Authority = protocol.Duration(4 * time.Second)
+	switch r.IntN(8) {
+	case 0:
+		p.times(100*ms, 300*ms, 600*ms)
+	case 1, 2, 3:
+		p.times(200*ms, sec, 4*sec)
 	}
 	if r.IntN(8) == 0 {
 		p.StartFails = 0.2
@@ -110,12 +112,19 @@ func PlanOf(seed uint64) Plan {
 	if r.IntN(4) == 0 {
 		p.Start = sec
 	}
+	p.Memory = r.Int64N(3) * 3 * sec
+	p.Uneven = r.IntN(4) == 0
 	p.Config = p.Config.WithDefaults()
 	for i := range Children {
 		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i})
 	}
 	p.faults(r)
 	return p
+}
+
+func (p *Plan) times(heartbeat, lease, authority int64) {
+	p.Config.Heartbeat, p.Config.Lease = protocol.Duration(heartbeat), protocol.Duration(lease)
+	p.Config.Authority = protocol.Duration(authority)
 }
 
 func (p *Plan) faults(r *rand.Rand) {
@@ -147,13 +156,13 @@ func (p *Plan) faults(r *rand.Rand) {
 // nodes bucket's leader away: what each survives alone may not be survived together.
 func (p *Plan) burst(r *rand.Rand, t int64) {
 	a := r.IntN(Coordinator)
-	for _, k := range []Kind{Reset, NoLeader, Crash, Pause, PauseMidway, HoldUp, Reset, Late, Leave} {
+	for _, k := range []Kind{Reset, NoLeader, Crash, Pause, PauseMidway, Twin, HoldUp, Reset, Late, Unacked, Leave} {
 		if r.IntN(2) == 0 {
 			continue
 		}
 		f := faultOf(r, k, t+r.Int64N(800*ms))
 		switch f.A = a; {
-		case k == NoLeader || k == Late:
+		case k == NoLeader || k == Late || k == Unacked:
 			f.A = 3 * r.IntN(9) // the nodes bucket
 		case k == Crash || r.IntN(3) == 0:
 			f.A = Coordinator
@@ -170,13 +179,17 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 	switch k {
 	case Crash, PowerLoss, Leave:
 		f.For = pick(r, 0, 10*ms, 300*ms, 3*sec, 20*sec)
-	case Pause, PauseMidway, HoldUp, Kick, Stall, StallIn, StallOut:
+	case Pause, PauseMidway, Twin, HoldUp, Kick, Stall, StallIn, StallOut:
 		f.For = pick(r, ms, 100*ms, sec, 5*sec, 20*sec)
-	case ServerCrash, ServerCut, LinkCut:
-		f.For = pick(r, 100*ms, sec, 10*sec)
+	case ServerCrash, ServerCut, LinkCut, OneWayCut:
+		f.For = pick(r, 100*ms, sec, 10*sec, 30*sec)
+	case LinkHeld:
+		f.For = pick(r, 100*ms, sec, 4*sec)
 	case NoLeader:
 		f.For = pick(r, 100*ms, 4*sec, 9*sec)
-	case Loss, Lag, Late:
+	case NoQuorum:
+		f.For = pick(r, sec, 10*sec, 40*sec)
+	case Loss, Lag, Late, Unacked:
 		f.For = pick(r, 100*ms, 2*sec, 10*sec)
 	}
 	return f

@@ -31,10 +31,11 @@ type process struct {
 	ids     int
 
 	gone    bool // crashed, or ended
+	endedAt int64
 	paused  bool
 	missed  []func() // what happened while it was paused
-	half    []func() // of the step that the pause cut in two
-	cutting int      // pause after that many actions of a step; 0: don't
+	half    []func() // the rest of the step that the pause cut in two
+	cutting int      // pause after that many parts of steps; 0: don't
 	stop    int64    // for how long it pauses then
 
 	conn     *conn
@@ -60,11 +61,14 @@ func newProcess(w *world, name string) *process {
 		clock: clock{w.now, w.between(sec, 1000*sec), 1_000_000},
 		beats: map[uint64]func(protocol.BeatAnswer){}, controls: map[uint64]func(view.AnswerControl){},
 	}
-	if w.plan.Skew > 0 {
-		p.clock.ppm += w.between(-w.plan.Skew, w.plan.Skew+1)
+	if skew := w.plan.Skew; skew > 0 {
+		if p.clock.ppm += w.between(-skew, skew+1); w.chance(0.5) {
+			p.clock.ppm = 1_000_000 + skew*(2*w.rng.Int64N(2)-1) // as far off as any
+		}
 	}
 	p.machine = view.New(view.Config{
 		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
+		Labels: w.labels(name), Capacity: w.capacity(name),
 		NewID: func() string { p.ids++; return fmt.Sprintf("%s-%d-%d", name, p.number, p.ids) },
 	})
 	p.host = newHost(p)
@@ -149,21 +153,30 @@ func (p *process) step(e view.Event) {
 	session := p.session
 	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: time.Unix(1_800_000_000, p.w.now)}, e)
 	p.w.check.stepped(p)
-	for i, a := range actions {
-		if p.paused {
-			p.half = append(p.half, func() { p.resumeAction(session, a) })
-			continue
-		}
-		p.carryOut(a)
-		if p.cutting > 0 && i+1 == p.cutting {
-			p.cutting = 0
+	p.w.check.granting(p, actions)
+	for _, a := range actions {
+		p.do(func() { p.action(session, a) })
+	}
+}
+
+// do has the next thing of a step happen: now, or after the pause that cuts the step in two here.
+func (p *process) do(next func()) {
+	if p.gone {
+		return
+	}
+	if p.paused {
+		p.half = append(p.half, next)
+		return
+	}
+	next()
+	if p.cutting > 0 {
+		if p.cutting--; p.cutting == 0 {
 			p.pause(p.stop)
 		}
 	}
-	p.w.check.granting(p, actions)
 }
 
-func (p *process) resumeAction(session uint64, a view.Action) {
+func (p *process) action(session uint64, a view.Action) {
 	switch a.(type) {
 	case view.SetTrust, view.Assign:
 		p.carryOut(a)
@@ -175,7 +188,7 @@ func (p *process) resumeAction(session uint64, a view.Action) {
 }
 
 func (p *process) event(e view.Event) {
-	if p.w.trace == nil {
+	if p.w.trace == nil || !p.w.trace.detail {
 		return
 	}
 	switch e := e.(type) {
@@ -209,7 +222,7 @@ func (p *process) pause(d int64) {
 	}
 	p.paused = true
 	p.host.tainted()
-	p.w.logf(p.name, "paused for %v", time.Duration(d))
+	p.w.tell(p.name, "process %d is paused for %v", p.number, time.Duration(d).Round(time.Millisecond))
 	p.w.in(d, p.wake)
 }
 
@@ -218,14 +231,18 @@ func (p *process) wake() {
 		return
 	}
 	p.paused = false
-	p.w.logf(p.name, "wakes, with %d things missed", len(p.missed))
+	p.w.tell(p.name, "process %d wakes; %d things had to wait for it", p.number, len(p.missed)+len(p.half))
 	todo := p.missed
 	p.missed = nil
 	half := p.half
 	p.half = nil
 	p.w.check.serving(p)
-	for _, do := range half {
-		do()
+	for i, next := range half {
+		if p.paused {
+			p.half = append(p.half, half[i:]...)
+			break
+		}
+		p.do(next)
 	}
 	p.drain(todo)
 }
@@ -252,7 +269,7 @@ func (p *process) crash(noticed bool) {
 	if p.gone {
 		return
 	}
-	p.w.logf(p.name, "process %d crashes (noticed=%t)", p.number, noticed)
+	p.w.tell(p.name, "process %d crashes%s", p.number, map[bool]string{true: "", false: ", and its server does not notice"}[noticed])
 	p.end()
 	if c := p.conn; c != nil {
 		d := p.w.between(0, 2*ms)
@@ -264,11 +281,9 @@ func (p *process) crash(noticed bool) {
 }
 
 func (p *process) end() {
-	p.gone = true
+	p.gone, p.endedAt = true, p.w.now
 	p.missed, p.inbox, p.half = nil, nil, nil
-	if p.w.running[p.name] == p {
-		delete(p.w.running, p.name)
-	}
+	p.w.ended(p)
 }
 
 func (p *process) reportToLoop() {

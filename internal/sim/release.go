@@ -92,7 +92,7 @@ func (h *host) send(c *conn, node string, req protocol.ReleaseRequest, answer fu
 
 func (h *host) takeReleases(node string, a protocol.ReleaseAnswer, views map[string]uint64) {
 	for _, child := range a.Released {
-		h.p.w.logf(h.p.name, "%s released %s for view %d", node, child, views[child])
+		h.p.w.tell(h.p.name, "hears that %s let go of %s, as view %d asks", node, child, views[child])
 		if s := h.slots[child]; s != nil && h.asks[node][s] == views[child] {
 			delete(h.asks[node], s)
 			s.step(replica.Released{Node: node, View: views[child]})
@@ -106,7 +106,12 @@ func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.
 	end := func() {
 		if !over && h.link == c {
 			over = true
-			answer(protocol.ReleaseAnswer{V: 1, Node: h.p.name, Released: h.released(r)})
+			a := protocol.ReleaseAnswer{V: 1, Node: h.p.name, Released: h.released(r)}
+			h.p.do(func() {
+				if h.link == c {
+					answer(a)
+				}
+			})
 		}
 	}
 	letGo := func() {
@@ -115,16 +120,22 @@ func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.
 		}
 	}
 	for _, x := range r.Children {
-		h.with(x.Child, h.note(x), func(s *slot) {
-			s.step(replica.ReleaseAsked{View: x.View})
-			if !s.m.LetGo() && s.m.Role() == replica.Draining {
-				left++
-				s.onLetGo = append(s.onLetGo, letGo)
-			}
+		h.p.do(func() {
+			h.with(x.Child, h.note(x), func(s *slot) {
+				s.step(replica.ReleaseAsked{View: x.View})
+				h.p.do(func() {
+					if !s.m.LetGo() && s.m.Role() == replica.Draining {
+						left++
+						s.onLetGo = append(s.onLetGo, letGo)
+					}
+				})
+			})
 		})
 	}
-	letGo()
-	h.p.after(answerWithin, end)
+	h.p.do(func() {
+		letGo()
+		h.p.after(answerWithin, end)
+	})
 }
 
 func (h *host) note(x protocol.Release) bool {

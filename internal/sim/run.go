@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"runtime/debug"
 	"time"
 )
@@ -25,6 +24,9 @@ func Run(p Plan, u Unsafe, lines int) Result {
 	r := Result{Violation: w.broken, Steps: w.steps, Healed: time.Duration(w.now - p.End)}
 	if t != nil {
 		r.Story = t.String()
+		if w.broken != nil {
+			r.Story += w.ending()
+		}
 	}
 	return r
 }
@@ -42,32 +44,4 @@ func (w *world) run() {
 		w.heal()
 		w.settle()
 	}
-}
-
-// Shrink drops what it can of the faults of a plan that breaks a promise, while it still breaks it.
-func Shrink(p Plan, u Unsafe, tries int) Plan {
-	was := Run(p, u, 0).Violation
-	if was == nil {
-		return p
-	}
-	for size := max(len(p.Faults)/2, 1); size >= 1 && tries > 0; size /= 2 {
-		for i := 0; i < len(p.Faults) && tries > 0; {
-			smaller := p
-			smaller.Faults = append(append([]Fault{}, p.Faults[:i]...), p.Faults[min(i+size, len(p.Faults)):]...)
-			tries--
-			if r := Run(smaller, u, 0); r.Violation != nil && r.Violation.Rule == was.Rule {
-				p = smaller
-				continue
-			}
-			i += size
-		}
-	}
-	return p
-}
-
-// Explain returns the shrunk plan of a seed that breaks a promise, and its story.
-func Explain(p Plan, u Unsafe, lines int) string {
-	small := Shrink(p, u, 400)
-	r := Run(small, u, lines)
-	return fmt.Sprintf("%v\nbroken: %v\n\nstory:\n%s", small, r.Violation, r.Story)
 }

@@ -38,7 +38,7 @@ func (p *process) opened(s *server) {
 	c.number = p.conns
 	p.conn = c
 	p.session++
-	p.w.logf(p.name, "connected as %+v", c.id)
+	p.w.tell(p.name, "is connected to %s as client %d", c.id.Server, c.id.Client)
 	p.host.attach(c)
 	session := p.session
 	p.after(p.w.latency()*2, func() {
@@ -67,7 +67,7 @@ func (p *process) connLost(c *conn) {
 	if p.conn != c || p.left || p.w.unsafe.SelfReconnect && p.w.reconnect(c) {
 		return
 	}
-	p.w.logf(p.name, "its connection %+v is closed", c.id)
+	p.w.tell(p.name, "its connection to %s is closed", c.id.Server)
 	p.conn = nil
 	p.session++
 	p.host.detach()

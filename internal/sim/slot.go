@@ -19,7 +19,8 @@ type slot struct {
 	drain   bool
 	onLetGo []func()
 	settled bool
-	run     uint64 // of the worker
+	run     uint64          // of the worker
+	live    map[uint64]bool // workers that were started and have not been stopped
 	failed  bool
 }
 
@@ -32,13 +33,19 @@ func (s *slot) step(e replica.Event) {
 		before := s.m.Role()
 		defer func() {
 			if s.m.Role() != before {
-				p.w.logf(p.name, "  %s: %v -> %v by %v", s.child, before, s.m.Role(), e)
+				p.w.tell(p.name, "its replica of %s: %v -> %v, epoch %d (%v)", s.child, before, s.m.Role(), s.m.Epoch(), e)
 			}
 		}()
 	}
 	for _, a := range s.m.Step(p.local(), e) {
-		s.carryOut(a)
+		p.do(func() { s.carryOut(a) })
 	}
+	p.do(s.stepped)
+}
+
+// stepped does what follows from a step when its actions have been carried out.
+func (s *slot) stepped() {
+	p := s.h.p
 	if s.m.LetGo() {
 		s.drain = false
 		s.endHandler()
@@ -56,6 +63,9 @@ func (s *slot) step(e replica.Event) {
 	if s.m.Gone() && s.m.MinView() <= s.h.seen && !s.gone {
 		s.gone = true
 		delete(s.h.slots, s.child)
+		if len(s.live) > 0 {
+			p.w.breach(RuleOneRun, "%s forgets %s, and its worker still runs", p.name, s.child)
+		}
 		s.h.checkEmpty()
 	}
 }
@@ -64,7 +74,7 @@ func (s *slot) carryOut(a replica.Action) {
 	p := s.h.p
 	switch a := a.(type) {
 	case replica.Start:
-		s.run = a.Run
+		s.begun(a.Run)
 		p.after(p.w.between(us, p.w.plan.Start), func() {
 			if p.w.chance(p.w.plan.StartFails) && !p.w.healing {
 				s.step(replica.StartFailed{Run: a.Run, Err: "no luck"})
@@ -93,10 +103,21 @@ func (s *slot) carryOut(a replica.Action) {
 	}
 }
 
+// begun notes that a worker is started; the one before must have ended.
+func (s *slot) begun(run uint64) {
+	if len(s.live) > 0 {
+		s.h.p.w.breach(RuleOneRun, "%s starts a worker of %s while one runs", s.h.p.name, s.child)
+	}
+	s.run, s.live = run, map[uint64]bool{run: true}
+}
+
 func (s *slot) stop(a replica.Stop) {
 	p := s.h.p
 	stopped := func() {
-		p.after(p.w.between(us, 5*ms), func() { s.step(replica.Stopped{Run: a.Run}) })
+		p.after(p.w.between(us, 5*ms), func() {
+			delete(s.live, a.Run)
+			s.step(replica.Stopped{Run: a.Run})
+		})
 	}
 	if a.Graceful && s.busy {
 		s.stops = append(s.stops, stopped)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -14,12 +15,25 @@ type stream struct {
 	last   uint64
 	keys   map[string]view.Record // the last of each
 	leader int
-	idle   int64 // no leader before this instant
-	late   float64
+	idle   int64   // no leader before this instant
+	late   float64 // chance that a write takes effect after its writer gave up
+	mute   float64 // chance that an answer gets lost
+	was    *deposed
+	old    map[string][]view.Record // what phub stored, for those who meddle
+}
+
+// deposed is a leader that lost its majority and does not know yet: it takes no writes, and answers
+// reads from what it has.
+type deposed struct {
+	server *server
+	starts int
+	until  int64
+	last   uint64
+	keys   map[string]view.Record
 }
 
 func newStream(w *world, b protocol.Bucket, leader int) *stream {
-	return &stream{w: w, bucket: b, keys: map[string]view.Record{}, leader: leader}
+	return &stream{w: w, bucket: b, keys: map[string]view.Record{}, old: map[string][]view.Record{}, leader: leader}
 }
 
 // server returns the leader's server, or nil if there is none that can act.
@@ -36,7 +50,7 @@ func (s *stream) server() *server {
 func (s *stream) quorum(l *server) bool {
 	n := 0
 	for _, x := range s.w.servers {
-		if s.w.linked(l, x) {
+		if s.w.joined(l, x) {
 			n++
 		}
 	}
@@ -48,8 +62,20 @@ func (s *stream) elect() {
 	if s.quorum(s.w.servers[s.leader]) {
 		return
 	}
+	if l := s.w.servers[s.leader]; l.alive {
+		s.was = &deposed{l, l.starts, s.w.now + s.w.between(0, 10*sec), s.last, maps.Clone(s.keys)}
+	}
 	s.idle = max(s.idle, s.w.now+s.w.between(4*sec, 9*sec))
 	s.w.at(s.idle, s.choose)
+}
+
+// reader returns where a client's reads are answered, from what, and up to which revision.
+func (s *stream) reader(c *conn) (*server, map[string]view.Record, uint64) {
+	if d := s.was; d != nil && s.w.now < d.until && d.server.starts == d.starts && s.w.joined(c.srv, d.server) &&
+		(s.server() == nil || !s.w.joined(c.srv, s.server())) {
+		return d.server, d.keys, d.last
+	}
+	return s.server(), s.keys, s.last
 }
 
 func (s *stream) choose() {
@@ -59,14 +85,27 @@ func (s *stream) choose() {
 	for _, i := range s.w.rng.Perm(servers) {
 		if s.quorum(s.w.servers[i]) {
 			s.leader = i
-			s.w.logf("", "stream %s has a leader again: server %d", s.bucket, i)
+			s.w.tell("", "bucket %s has a leader again: %s", s.bucket, s.w.servers[i].id)
 			return
 		}
 	}
 	s.w.in(500*ms, s.choose)
 }
 
-// ask has something done by the leader, and its answer carried back. Both may get lost.
+// read has a read answered, by whoever takes it for his to answer.
+func (s *stream) read(c *conn, do func(keys map[string]view.Record, last uint64) (answer func())) {
+	l, _, _ := s.reader(c)
+	if l == nil {
+		return
+	}
+	s.w.upTo(c, l, func() {
+		if x, keys, last := s.reader(c); x == l {
+			s.w.downTo(l, c, do(keys, last))
+		}
+	})
+}
+
+// ask has something written by the leader, and its answer carried back. Both may get lost.
 func (s *stream) ask(c *conn, do func() (answer func())) {
 	w := s.w
 	l := s.server()
@@ -81,7 +120,9 @@ func (s *stream) ask(c *conn, do func() (answer func())) {
 		w.in(extra, func() {
 			if l := s.server(); l != nil {
 				answer := do()
-				w.downTo(l, c, answer)
+				if !w.chance(s.mute) {
+					w.downTo(l, c, answer)
+				}
 			}
 		})
 	})
@@ -101,8 +142,10 @@ func (s *stream) store(who string, writes []view.Write) (uint64, view.Outcome) {
 		r := view.Record{Bucket: s.bucket, Key: x.Key, Value: x.Value, Revision: s.last, Deleted: x.Delete}
 		s.w.check.stored(s, r)
 		s.keys[x.Key] = r
+		s.old[x.Key] = append(s.old[x.Key], r)
 		stored = append(stored, r)
 		s.w.logf(who, "%s: stored %s at %d: %s", s.bucket, r.Key, r.Revision, r.Value)
+		s.w.tellStored(who, r)
 	}
 	s.w.check.committed(s)
 	s.repeat(stored)
@@ -118,14 +161,18 @@ func (s *stream) repeat(records []view.Record) {
 			if c.proc == nil || !c.open || !c.ready || !w.linked(l, x) {
 				continue
 			}
+			first := w.now
+			if l != x {
+				first = max(first, w.route(l, x).held)
+			}
 			for _, r := range records {
 				if w.chance(w.loss) {
 					continue
 				}
-				t := max(c.told[s.bucket], w.now+w.latency()+w.latency())
+				t := max(c.told[s.bucket], first+w.latency()+w.latency())
 				c.told[s.bucket] = t
 				if w.chance(w.lag / 4) {
-					t = w.now // overtakes the ones before it
+					t = first // overtakes the ones before it
 				}
 				w.at(t, func() { w.hand(c, func() { c.proc.loop(view.RecordStored{Record: r}) }) })
 			}
@@ -136,15 +183,14 @@ func (s *stream) repeat(records []view.Record) {
 // since reads what is stored after a revision as the adapter does: the stream's end first, then record
 // by record until that is reached.
 func (s *stream) since(c *conn, after uint64, done func([]view.Record, uint64)) {
-	s.ask(c, func() func() {
-		last := s.last
+	s.read(c, func(_ map[string]view.Record, last uint64) func() {
 		return func() {
 			if last <= after {
 				done(nil, last)
 				return
 			}
-			s.ask(c, func() func() {
-				records := s.after(after, last)
+			s.read(c, func(keys map[string]view.Record, _ uint64) func() {
+				records := recordsAfter(keys, after, last)
 				if n := len(records); n > 0 {
 					last = max(last, records[n-1].Revision)
 				}
@@ -154,10 +200,10 @@ func (s *stream) since(c *conn, after uint64, done func([]view.Record, uint64)) 
 	})
 }
 
-// after returns the records after a revision up to the first that reaches another one.
-func (s *stream) after(after, last uint64) []view.Record {
+// recordsAfter returns the records after a revision up to the first that reaches another one.
+func recordsAfter(keys map[string]view.Record, after, last uint64) []view.Record {
 	var records []view.Record
-	for _, r := range s.keys {
+	for _, r := range keys {
 		if r.Revision > after {
 			records = append(records, r)
 		}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -23,11 +24,12 @@ type world struct {
 	queue   entries
 	plan    Plan
 	servers []*server
-	cuts    map[[2]int]bool // pairs of servers that don't reach each other
+	routes  [servers * servers]*route
 	streams map[protocol.Bucket]*stream
 	procs   []*process          // all that ever ran
-	running map[string]*process // by name: the present ones
-	names   []string
+	running map[string]*process // by name: the newest that has not ended
+	names   []string            // of the nodes that there are to be
+	named   int                 // how many names there were
 	client  client
 	check   checker
 	fifo    map[[2]*conn]int64
@@ -51,9 +53,12 @@ func (v *Violation) Error() string { return fmt.Sprintf("%s at %v: %s", v.Rule, 
 
 func newWorld(p Plan, u Unsafe, t *trace) *world {
 	w := &world{
-		rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15)), plan: p, unsafe: u, trace: t,
-		cuts: map[[2]int]bool{}, streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},
+		rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15+p.Salt)), plan: p, unsafe: u, trace: t,
+		streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},
 		fifo: map[[2]*conn]int64{},
+	}
+	for i := range w.routes {
+		w.routes[i] = &route{since: -1 << 60}
 	}
 	w.check.init(w)
 	w.client.init(w)
@@ -64,37 +69,84 @@ func newWorld(p Plan, u Unsafe, t *trace) *world {
 	for _, b := range buckets {
 		w.streams[b] = newStream(w, b, w.rng.IntN(servers))
 	}
-	for i := range p.Nodes {
-		w.names = append(w.names, fmt.Sprintf("n%d", i+1))
-		w.in(int64(w.rng.IntN(200))*ms, func() { w.boot(w.names[i]) })
+	for range p.Nodes {
+		name := w.newName()
+		w.in(int64(w.rng.IntN(200))*ms, func() { w.boot(name) })
 	}
 	return w
 }
 
+// newName adds a name that no node had before.
+func (w *world) newName() string {
+	w.named++
+	name := fmt.Sprintf("n%d", w.named)
+	w.names = append(w.names, name)
+	return name
+}
+
+func (w *world) labels(name string) map[string]string {
+	if !w.plan.Uneven {
+		return nil
+	}
+	return map[string]string{"zone": string('a' + name[1]%2)}
+}
+
+func (w *world) capacity(name string) int {
+	if !w.plan.Uneven {
+		return 1
+	}
+	return 1 + int(name[1])%3
+}
+
 var buckets = []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket}
 
-// boot starts a process of that name, if none runs.
+// boot starts a process of that name, if there is to be one and none is there.
 func (w *world) boot(name string) {
-	if w.running[name] != nil {
-		return
+	if w.running[name] == nil && slices.Contains(w.names, name) {
+		w.launch(name)
 	}
+}
+
+// launch starts a process.
+func (w *world) launch(name string) {
 	p := newProcess(w, name)
 	w.procs = append(w.procs, p)
 	w.running[name] = p
-	w.logf(name, "process %d starts, clock at %+.1f %%", p.number, float64(p.clock.ppm-1_000_000)/10_000)
+	w.tell(name, "process %d starts, its clock at %+.1f %%", p.number, float64(p.clock.ppm-1_000_000)/10_000)
 	p.tick()
 	p.dial()
+}
+
+// ended notes that a process has ended. Another one of its name may still be there.
+func (w *world) ended(p *process) {
+	if w.running[p.name] != p {
+		return
+	}
+	delete(w.running, p.name)
+	for _, x := range w.procs {
+		if x.name == p.name && !x.gone {
+			w.running[p.name] = x
+		}
+	}
 }
 
 func (w *world) breach(rule, format string, args ...any) {
 	if w.broken == nil {
 		w.broken = &Violation{rule, fmt.Sprintf(format, args...), time.Duration(w.now)}
-		w.logf("", "VIOLATION %s: %s", rule, w.broken.Text)
+		w.tell("", "VIOLATION %s: %s", rule, w.broken.Text)
 	}
 }
 
-func (w *world) logf(who, format string, args ...any) {
+// tell adds to the story.
+func (w *world) tell(who, format string, args ...any) {
 	if w.trace != nil {
+		w.trace.add(w.now, who, fmt.Sprintf(format, args...))
+	}
+}
+
+// logf adds to the story what only those want to read who know the machines.
+func (w *world) logf(who, format string, args ...any) {
+	if w.trace != nil && w.trace.detail {
 		w.trace.add(w.now, who, fmt.Sprintf(format, args...))
 	}
 }
