@@ -86,9 +86,15 @@ func New(cfg Config) *Machine {
 	return m
 }
 
-// forget begins to follow the buckets from nothing.
+// forget begins to follow the buckets from nothing. Only the numbers of views go on, so that epochs still
+// grow.
 func (m *Machine) forget() {
+	newest := uint64(0)
+	if m.history != nil {
+		newest = m.history.Newest()
+	}
 	m.history, m.specs, m.nodes = NewHistory(), NewSpecs(), NewNodes()
+	m.history.newest = newest
 	m.history.unsafe, m.nodes.unsafe = m.cfg.Unsafe, m.cfg.Unsafe
 }
 
