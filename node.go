@@ -209,10 +209,11 @@ func (n *Node) run(ctx context.Context) {
 
 // open dials the node's own connection, and gives it to the running side too.
 func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
+	avoid := n.givenUp()
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
 		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
-		Replicas: n.opts.Replicas, Known: n.known, Logger: n.opts.Logger,
+		Avoid: avoid, Replicas: n.opts.Replicas, Known: n.known, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {
@@ -231,6 +232,19 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 		n.host.Detach()
 	})
 	return s, nil
+}
+
+// givenUp returns the server of the last session if that was given up although its connection stood.
+func (n *Node) givenUp() string {
+	if n.session == nil {
+		return ""
+	}
+	select {
+	case <-n.session.Done():
+		return ""
+	default:
+		return n.session.Server()
+	}
 }
 
 func (n *Node) closeSession() {

@@ -36,6 +36,8 @@ type loop struct {
 	beats    map[uint64]beatAnswer
 	controls map[uint64]controlAnswer
 	messages []Message // to be announced after this step
+	heard    time.Time // when something was answered last
+	ticked   time.Time // when that was looked at last
 
 	done    bool // the node has left
 	refused error
@@ -61,6 +63,9 @@ func (l *loop) run() (bool, error) {
 		case <-rest:
 			changed, rest = l.c.changed, nil
 		case <-tick.C:
+			if l.isolated() {
+				return false, nil
+			}
 			l.step(view.Tick{})
 		case <-l.inbox.ready:
 			l.drain()
@@ -94,6 +99,7 @@ func (l *loop) drain() {
 				l.dropControls() // it came too late, and would wait for ever
 			}
 		default:
+			l.hear(e)
 			l.step(e)
 		}
 	}

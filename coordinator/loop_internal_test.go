@@ -84,6 +84,44 @@ func TestLoop_ControlOfANodeThatDoesNotCoordinateIsAnswered(t *testing.T) {
 	}
 }
 
+// deaf is a session over which nothing is ever answered.
+type deaf struct {
+	Session
+	done chan struct{}
+}
+
+func (d deaf) Done() <-chan struct{} { return d.done }
+
+func TestLoop_GivesASessionUpOverWhichNothingIsAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLoop(deaf{})
+		began := time.Now()
+		time.AfterFunc(10*time.Second, func() { l.inbox.put(input{event: view.BeatAnswered{Outcome: view.Done}}) })
+		time.AfterFunc(20*time.Second, func() { l.inbox.put(input{event: view.BeatAnswered{Outcome: view.OutcomeUnknown}}) })
+		if left, err := l.run(); left || err != nil {
+			t.Errorf("the session ended with %v, %v, want false and no error", left, err)
+		}
+		if d, want := time.Since(began), 25*time.Second; d < want || d > want+time.Second {
+			t.Errorf("it was given up after %v, want %v: the authority, from the last answer on", d, want)
+		}
+	})
+}
+
+func TestLoop_SilenceOfAProcessThatStoodStillDoesNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLoop(deaf{})
+		if l.isolated() {
+			t.Errorf("isolated at the beginning")
+		}
+		time.Sleep(time.Hour)
+		if l.isolated() {
+			t.Errorf("isolated as soon as it goes on")
+		}
+	})
+}
+
 func TestInbox_TakesNothingOnceClosed(t *testing.T) {
 	t.Parallel()
 	b := newInbox()

@@ -33,6 +33,8 @@ type Config struct {
 	Incarnation string
 	// Dial connects with the caller's way of finding and trusting the servers, adding opts last.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
+	// Avoid is the URL of a server that is to be tried last, if others are known. Default none.
+	Avoid string
 	// Replicas is of the buckets' streams. Default 0: as many as the NATS cluster allows, up to 3.
 	Replicas int
 	// Known says that an earlier session of this process found the buckets right: Open returns as soon
@@ -81,6 +83,7 @@ type Session struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	conn     protocol.Conn
+	server   string // its URL
 
 	done      chan struct{} // closed when the connection is
 	once      sync.Once
@@ -147,13 +150,14 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		o.DisconnectedErrCB, o.ReconnectedCB = nil, nil
 		o.ClosedCB = func(*nats.Conn) { s.end() }
 		o.AsyncErrorCB = s.asyncError
+		putLast(o, s.cfg.Avoid)
 		return nil
 	}
 }
 
 func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
 	s.nc = nc
-	s.conn = protocol.Conn{Server: nc.ConnectedServerId()}
+	s.conn, s.server = protocol.Conn{Server: nc.ConnectedServerId()}, nc.ConnectedUrl()
 	cid, err := nc.GetClientID()
 	if err != nil {
 		return fmt.Errorf("name the connection: %w", portError(err))

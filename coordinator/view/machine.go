@@ -195,6 +195,9 @@ func (m *Machine) Leads() bool { return m.lead != nil }
 // Member reports whether this incarnation is a member of the last view that this node knows.
 func (m *Machine) Member() bool { return m.history.View().Has(m.self) }
 
+// Authority returns for how long the coordinator may trust itself at most: no other node may for longer.
+func (m *Machine) Authority() time.Duration { return m.settings().Authority.Std() }
+
 func (m *Machine) settings() protocol.Config {
 	if c := m.history.Config(); c != nil {
 		return *c
