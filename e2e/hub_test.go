@@ -176,11 +176,14 @@ func (h *testHub) pause(node string, d time.Duration) (from, to int64) {
 	return p.From, p.To
 }
 
-// check stops the load and fails the test for every rule that its history violates.
-func (h *testHub) check(l *load) {
+// check stops the loads and fails the test for every rule that their history violates.
+func (h *testHub) check(loads ...*load) {
 	h.t.Helper()
-	l.stop()
-	record := history.History{Sent: l.soFar(), Pauses: h.pauses, Deaths: h.deaths}
+	record := history.History{Pauses: h.pauses, Deaths: h.deaths}
+	for _, l := range loads {
+		l.stop()
+		record.Sent = append(record.Sent, l.soFar()...)
+	}
 	paths, err := filepath.Glob(filepath.Join(h.dir, "*.records"))
 	if err != nil {
 		h.t.Fatal(err)

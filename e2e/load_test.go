@@ -21,6 +21,7 @@ import (
 // load is a plain NATS client that sends numbered requests to children all the time, each once.
 type load struct {
 	t        *testing.T
+	name     string // begins the ids of its requests
 	subjects protocol.Subjects
 	conns    []*nats.Conn // one to each server
 	via      atomic.Int64 // the one that is used
@@ -42,26 +43,35 @@ const (
 // startLoad starts to send requests to children, until the test stops it.
 func startLoad(t *testing.T, c *natsCluster, hub string, children []string) *load {
 	t.Helper()
-	l := &load{t: t, subjects: protocol.SubjectsOf(hub), stopped: make(chan struct{})}
+	l := newLoad(t, hub)
 	for _, s := range c.servers {
 		nc := connect(t, s.url, nats.IgnoreDiscoveredServers(), nats.ReconnectBufSize(-1))
 		t.Cleanup(nc.Close)
 		l.conns = append(l.conns, nc)
 	}
-	for i, child := range children {
-		offset := every * time.Duration(i) / time.Duration(len(children))
-		l.running.Go(func() { l.stream(child, offset) })
-	}
-	t.Cleanup(l.stop)
+	l.send(children, every)
 	return l
+}
+
+func newLoad(t *testing.T, hub string) *load {
+	return &load{t: t, subjects: protocol.SubjectsOf(hub), stopped: make(chan struct{})}
+}
+
+// send starts to send requests to children, to each one at an interval.
+func (l *load) send(children []string, interval time.Duration) {
+	for i, child := range children {
+		offset := interval * time.Duration(i) / time.Duration(len(children))
+		l.running.Go(func() { l.stream(child, interval, offset) })
+	}
+	l.t.Cleanup(l.stop)
 }
 
 // use makes requests go through the i-th server from now on.
 func (l *load) use(i int) { l.via.Store(int64(i)) }
 
-func (l *load) stream(child string, offset time.Duration) {
+func (l *load) stream(child string, interval, offset time.Duration) {
 	time.Sleep(offset)
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -74,7 +84,7 @@ func (l *load) stream(child string, offset time.Duration) {
 }
 
 func (l *load) request(child string) {
-	s := history.Sent{ID: strconv.FormatInt(l.number.Add(1), 10), Child: child, At: clock.Now()}
+	s := history.Sent{ID: l.name + strconv.FormatInt(l.number.Add(1), 10), Child: child, At: clock.Now()}
 	msg, err := l.conns[l.via.Load()].Request(l.subjects.Request(child), []byte(s.ID), patience)
 	s.Done = clock.Now()
 	s.Outcome = outcome(msg, err, s.ID)

@@ -29,6 +29,7 @@ type natsCluster struct {
 	t       *testing.T
 	dir     string
 	servers []*natsServer
+	opts    []nats.Option // for connections to it
 }
 
 // startNATS starts n servers and waits until JetStream takes writes.
@@ -68,7 +69,7 @@ func startNATSOver(t *testing.T, n int, routesFunc func(i int, cluster []string)
 // ready waits until the cluster makes a replicated bucket, which needs a leader and all servers.
 func (c *natsCluster) ready() {
 	c.t.Helper()
-	nc := connect(c.t, c.url())
+	nc := connect(c.t, c.url(), c.opts...)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -102,7 +103,7 @@ func (c *natsCluster) restart(i int) {
 // leader returns the index of the server that leads a bucket's stream.
 func (c *natsCluster) leader(bucket string) int {
 	c.t.Helper()
-	nc := connect(c.t, c.url())
+	nc := connect(c.t, c.url(), c.opts...)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -133,7 +134,7 @@ func (c *natsCluster) leader(bucket string) int {
 // current waits until every server has all of a bucket's stream.
 func (c *natsCluster) current(bucket string) {
 	c.t.Helper()
-	nc := connect(c.t, c.url())
+	nc := connect(c.t, c.url(), c.opts...)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {

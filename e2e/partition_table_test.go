@@ -1,0 +1,177 @@
+//go:build linux && e2e
+
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// worst is a worst case of docs/failover.md.
+type worst struct {
+	formula string // empty for no time at all
+	limit   func(protocol.Config) time.Duration
+}
+
+// of returns what the formula gives for a hub.
+func (w worst) of(c protocol.Config) time.Duration {
+	if w.formula == "" {
+		return 0
+	}
+	return w.limit(c)
+}
+
+// What the formulas take for what is not an option of the hub.
+const (
+	tick     = 25 * time.Millisecond
+	write    = 100 * time.Millisecond // W and C: one write to a stream, on a machine that does everything at once
+	trip     = 10 * time.Millisecond  // R
+	election = 9 * time.Second        // E: the longest that is documented
+	attempt  = 500 * time.Millisecond // T
+	rank     = 50 * time.Millisecond
+)
+
+var (
+	leaseEnds  = leaseWith(write, trip)
+	pledgesEnd = worst{"lease + 2 tick + 3W + R + rank × 50 ms", func(c protocol.Config) time.Duration {
+		return c.Lease.Std() + 2*tick + 3*write + trip + rank
+	}}
+	electionEnds = worst{"max(lease, E) + T + tick + 2W + R", func(c protocol.Config) time.Duration {
+		return max(c.Lease.Std(), election) + attempt + tick + 2*write + trip
+	}}
+)
+
+// leaseWith is the worst case of a node that is silent, with W and R of a network.
+func leaseWith(write, trip time.Duration) worst {
+	return worst{"max(lease, ¾ lease + W) + tick + C + W + R", func(c protocol.Config) time.Duration {
+		return max(c.Lease.Std(), c.Lease.Std()*3/4+write) + tick + 2*write + trip
+	}}
+}
+
+// far is the worst case where servers are far from nodes or from each other: a write needs two round trips.
+func far(delay time.Duration) worst { return leaseWith(write+4*delay, trip+4*delay) }
+
+// untold is for frames that are lost by chance, and for servers that are heard of now and then: how long
+// that lasts is up to TCP and to NATS's elections, and no formula says it.
+var untold = worst{"no formula", func(protocol.Config) time.Duration { return 30 * time.Second }}
+
+// row is what was seen of one fault.
+type row struct {
+	group, name, holds, serves, minority   string
+	worst                                  worst
+	limit, seen, elsewhere, settled, after time.Duration
+	replaced                               time.Duration // until there was another coordinator; 0 if there was none
+	runs                                   int
+}
+
+// String returns the row in Markdown.
+func (r row) String() string {
+	formula, replaced := "none", "–"
+	switch r.worst.formula {
+	case "":
+	case untold.formula:
+		formula = untold.formula
+	default:
+		formula = "`" + r.worst.formula + "` = " + seconds(r.limit)
+	}
+	if r.replaced != 0 {
+		replaced = seconds(r.replaced)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %d |", r.name, r.holds, r.serves, formula,
+		seconds(r.seen), seconds(r.elsewhere), r.minority, replaced, seconds(r.settled), seconds(r.after), r.runs)
+}
+
+const tableHead = `| fault | its side had | child served by: before, during, after | nobody serves it, at most | seen | other children, seen | its client served for | new coordinator after | healed: settled after | longest gap then | runs |
+|---|---|---|---|---|---|---|---|---|---|---|
+`
+
+// seconds is a time as the table shows it.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// rows collects the worst that was seen in all runs of this process.
+type rows struct {
+	mu  sync.Mutex
+	all []row
+}
+
+var table rows
+
+func (r *rows) add(group string, x row) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x.group, x.runs = group, 1
+	for i, y := range r.all {
+		if y.name == x.name && y.holds == x.holds {
+			r.all[i] = worse(y, x)
+			return
+		}
+	}
+	r.all = append(r.all, x)
+}
+
+// worse is the worst of both.
+func worse(a, b row) row {
+	for _, f := range []struct{ of, or *time.Duration }{
+		{&a.seen, &b.seen}, {&a.elsewhere, &b.elsewhere}, {&a.settled, &b.settled}, {&a.after, &b.after}, {&a.replaced, &b.replaced},
+	} {
+		*f.of = max(*f.of, *f.or)
+	}
+	a.serves, a.minority = eitherOf(a.serves, b.serves), max(a.minority, b.minority)
+	a.runs++
+	return a
+}
+
+// eitherOf says both if they differ.
+func eitherOf(a, b string) string {
+	if slices.Contains(strings.Split(a, " or "), b) {
+		return a
+	}
+	return a + " or " + b
+}
+
+// write shows the table, and writes it into the file that PHUB_E2E_NETWORK_TABLE names, between two marks.
+func (r *rows) write(t *testing.T) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.SortStableFunc(r.all, func(a, b row) int { return cmp.Compare(groups(a.group), groups(b.group)) })
+	var b strings.Builder
+	b.WriteString(tableHead)
+	for _, x := range r.all {
+		fmt.Fprintln(&b, x)
+	}
+	t.Logf("\n%s", b.String())
+	if path := os.Getenv("PHUB_E2E_NETWORK_TABLE"); path != "" {
+		if err := replaceTable(path, b.String()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// groups is the order of the tests in the table.
+func groups(name string) int {
+	return slices.Index([]string{"TestPartition_Nodes", "TestPartition_Servers", "TestPartition_Pings", "TestPartition_Links"}, name)
+}
+
+func replaceTable(path, text string) error {
+	const begin, end = "<!-- measured -->\n", "<!-- end -->\n"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, found := bytes.Cut(data, []byte(begin))
+	_, tail, closed := bytes.Cut(rest, []byte(end))
+	if !found || !closed {
+		return fmt.Errorf("%s: found no lines %q and %q, between which the table goes", path, begin, end)
+	}
+	return os.WriteFile(path, []byte(string(head)+begin+text+end+string(tail)), 0o644)
+}

@@ -1,0 +1,127 @@
+//go:build linux && e2e
+
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/internal/clock"
+	"github.com/phub-io/phub/protocol"
+)
+
+// partition is a fault of the network that befalls one side: the coordinator's, or another one.
+type partition struct {
+	name string
+	// coordinator says that the side is the coordinator's.
+	coordinator bool
+	// active says that child1 is active there. The other children are active elsewhere in any case.
+	active bool
+	// leads says that the side's server leads the streams; else another one does.
+	leads bool
+	// alone says that the side's client, which knows only its server, is cut off with that.
+	alone bool
+	fault func(s *split, side int)
+	// lasts is for how long the fault lasts at least. Unless it is brief, it goes on until child1 is served
+	// again, and for some seconds more.
+	lasts time.Duration
+	brief bool
+	// rejoins says that the side's node finds another server and is a member again while the fault lasts.
+	rejoins bool
+	// lossless says that the fault loses no frame.
+	lossless bool
+	// worst bounds for how long child1 may go unserved by the hub's majority, elsewhere the same for the
+	// other children. The zero value is for not at all.
+	worst, elsewhere worst
+	// always says that it also runs without PHUB_E2E_NETWORK_ALL.
+	always bool
+}
+
+const (
+	// slack is what a loaded machine may take beyond a worst case by formula.
+	slack = 3 * time.Second
+	// nothing is what counts as no interruption on a loaded machine.
+	nothing = time.Second
+)
+
+func allPartitions() bool { return os.Getenv("PHUB_E2E_NETWORK_ALL") == "1" }
+
+// wanted are the partitions that are asked for: those with a text in their name, all of them, or some.
+func wanted(ps []partition) []partition {
+	only := os.Getenv("PHUB_E2E_NETWORK_ONLY")
+	return slices.DeleteFunc(ps, func(p partition) bool {
+		return !strings.Contains(p.name, only) || !(p.always || allPartitions() || only != "")
+	})
+}
+
+func TestPartition_Nodes(t *testing.T)   { partitions(t, nodePartitions(), "") }
+func TestPartition_Servers(t *testing.T) { partitions(t, serverPartitions(), "") }
+func TestPartition_Links(t *testing.T)   { partitions(t, linkPartitions(), "") }
+func TestPartition_Pings(t *testing.T)   { partitions(t, pingPartitions(), pings) }
+
+// partitions runs faults one after the other on one hub, whose NATS servers have a configuration. At no time
+// two replicas of a child may serve.
+func partitions(t *testing.T, ps []partition, config string) {
+	needNetwork(t)
+	if ps = wanted(ps); len(ps) == 0 {
+		return
+	}
+	t.Parallel()
+	s := startSplit(t, config)
+	terms := s.terms()
+	for _, p := range ps {
+		if !t.Failed() {
+			s.run(p, terms)
+		}
+	}
+	s.check(s.loads...)
+	table.write(t)
+}
+
+// run brings a fault about, waits for what becomes of it, heals it, and waits until all is well.
+func (s *split) run(p partition, terms protocol.Config) {
+	s.t.Helper()
+	o := &observation{split: s, p: p, side: s.prepare(p)}
+	o.begin()
+	p.fault(s, o.side)
+	o.wait(p.worst.of(terms) + slack)
+	o.end()
+	s.net.Heal()
+	s.settled(sides)
+	o.settledAt = clock.Now()
+	s.servedAll()
+	o.healed = clock.Now()
+	o.judge(terms)
+}
+
+// prepare puts everything where the fault wants it, and returns the side that it befalls.
+func (s *split) prepare(p partition) int {
+	s.t.Helper()
+	s.ask(0)
+	s.settled(sides)
+	s.home()
+	side := sideOf(s.coordinator())
+	if !p.coordinator {
+		side = others(side)[0]
+	}
+	away := others(side)
+	s.ask(away[0])
+	first, leader := away[0], away[0]
+	if p.active {
+		first = side
+	}
+	if p.leads {
+		leader = side
+	}
+	for i, at := range []int{first, away[0], away[1]} {
+		s.activate(s.children[i], at)
+	}
+	s.lead(leader)
+	s.settled(sides)
+	s.servedAll()
+	s.t.Logf("%s: of %s; %s", p.name, host("n", side), s.describe())
+	return side
+}
