@@ -187,10 +187,10 @@ func newNode(o Options) *Node {
 		Hub: o.Hub, Node: o.Name, Kinds: o.Kinds, Logger: o.Logger, Now: clock.Now, Drain: o.Drain,
 		Changed: func() { n.coord.Changed() },
 	})
-	n.coord = coordinator.New(coordinator.Config{
+	n.coord = coordinator.New(withRules(coordinator.Config{
 		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
-		NewID: uuid.NewString, Now: clock.Now, Local: localOf(n.host), Logger: o.Logger,
-	})
+		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Logger: o.Logger,
+	}))
 	go n.run(ctx)
 	return n
 }

@@ -30,6 +30,8 @@ type Config struct {
 	Local Local
 	// Logger gets changes of role and what a person should look at. Required.
 	Logger *slog.Logger
+	// Unsafe is for tests only.
+	Unsafe view.Unsafe
 }
 
 // Coordinator runs the deciding side of one node. Its methods may be called concurrently.
@@ -60,7 +62,7 @@ func New(cfg Config) *Coordinator {
 		cfg: cfg, subjects: protocol.SubjectsOf(cfg.Hub),
 		machine: view.New(view.Config{
 			Hub: cfg.Hub, Node: cfg.Node, NewID: cfg.NewID, Labels: cfg.Labels, Capacity: cfg.Capacity,
-			Version: cfg.Version, Want: cfg.Want,
+			Version: cfg.Version, Want: cfg.Want, Unsafe: cfg.Unsafe,
 		}),
 		admitted: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),
 	}

@@ -18,7 +18,7 @@ const natsCLI = "v0.5.1"
 var bin struct {
 	dir                              string
 	phub, testnode, natsServer, nats string
-	// unsafe is testnode with a lease that never ends.
+	// unsafe is a testnode that can be told to do without a safety rule.
 	unsafe string
 }
 

@@ -24,7 +24,7 @@ import (
 type fault struct {
 	kind   string
 	target int
-	at     time.Duration // since the faults began
+	at     time.Duration // since faults began
 	length time.Duration
 	node   int // to which a child is moved
 }
@@ -112,6 +112,24 @@ type storm struct {
 	done  []fault // as they were begun
 	moves sync.WaitGroup
 	ends  map[int]func() // by target, servers after nodes
+	heals []time.Duration
+}
+
+// squall is how long faults go on before the hub is left alone until it has healed: a hub that loses all its
+// nodes needs an authority and a lease to come back, and would be denied them for ever.
+const squall = 12 * time.Second
+
+// startStorm has faults befall a hub for a time, drawn from a seed, and returns when all is healed.
+func startStorm(h *registerHub, seed uint64, d time.Duration) *storm {
+	h.t.Helper()
+	s := &storm{h: h, began: clock.Now(), ends: map[int]func(){}}
+	for round := uint64(0); s.now() < d; round++ {
+		s.run(planFaults(seed+round, squall, len(h.children)))
+		calm := s.now()
+		h.settled(len(h.names))
+		s.heals = append(s.heals, s.now()-calm)
+	}
+	return s
 }
 
 // step is the beginning or the end of a fault.
@@ -123,7 +141,7 @@ type step struct {
 // run carries out a plan and returns when all faults have ended.
 func (s *storm) run(plan []fault) {
 	s.h.t.Helper()
-	s.began, s.ends = clock.Now(), map[int]func(){}
+	began := s.now()
 	var steps []step
 	for _, f := range plan {
 		key := f.target
@@ -137,7 +155,7 @@ func (s *storm) run(plan []fault) {
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	for _, x := range steps {
-		time.Sleep(x.at - s.now())
+		time.Sleep(began + x.at - s.now())
 		x.do()
 	}
 	s.moves.Wait()

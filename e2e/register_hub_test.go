@@ -21,7 +21,7 @@ import (
 // registerHub is a hub of children that keep registers, which they write to a store of the test's.
 type registerHub struct {
 	*testHub
-	program  string // of the nodes
+	without  string // the safety rule that is switched off
 	routes   *routes
 	store    *storeServer
 	names    []string // of the nodes
@@ -31,9 +31,9 @@ type registerHub struct {
 
 // registerSetup is what a registerHub is started with.
 type registerSetup struct {
-	program         string // of the nodes
 	nodes, children int
-	unguarded       bool // the store ignores epochs
+	without         string // the safety rule that nodes do without
+	unguarded       bool   // the store ignores epochs
 }
 
 // startRegisters starts three servers that can be cut off, nodes, and children that have a replica on
@@ -43,7 +43,7 @@ func startRegisters(t *testing.T, s registerSetup) *registerHub {
 	c, r := startCuttableNATS(t)
 	h := &registerHub{
 		testHub: &testHub{t: t, nats: c, dir: c.dir, nodes: map[string]*process{}},
-		program: s.program, routes: r, store: startStore(t, s.unguarded),
+		without: s.without, routes: r, store: startStore(t, s.unguarded),
 	}
 	h.connect()
 	for i := range s.nodes {
@@ -65,8 +65,15 @@ func (h *registerHub) startNode(name string) {
 	if old := h.nodes[name]; old != nil {
 		old.shown = 0 // the log goes on
 	}
-	h.nodes[name] = start(h.t, h.dir, name, h.program, "-hub", hubName, "-name", name, "-in-order",
-		"-url", h.urlFrom(slices.Index(h.names, name)), "-store", h.store.url, "-record", os.DevNull)
+	args := []string{
+		"-hub", hubName, "-name", name, "-in-order", "-url", h.urlFrom(slices.Index(h.names, name)),
+		"-store", h.store.url, "-record", os.DevNull,
+	}
+	if h.without == "" {
+		h.nodes[name] = start(h.t, h.dir, name, bin.testnode, args...)
+	} else {
+		h.nodes[name] = start(h.t, h.dir, name, bin.unsafe, append(args, "-unsafe", h.without)...)
+	}
 }
 
 // urlFrom returns the servers' URLs, beginning with the i-th, counted around.

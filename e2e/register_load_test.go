@@ -25,8 +25,6 @@ const (
 	// registerPatience is how long an operation is waited for. It is short, so that a child that nobody
 	// serves does not have all clients wait for it.
 	registerPatience = 400 * time.Millisecond
-	// thinkTime is the mean pause of a client between two operations.
-	thinkTime = 12 * time.Millisecond
 	// generation is how long a register is used before the next of its child, so that no history grows
 	// longer than can be checked with ease.
 	generation = 30 * time.Second
@@ -47,6 +45,7 @@ type registerClient struct {
 	id   int // another one after each operation whose outcome is unknown: that one may still be under way
 	step int
 	nc   *nats.Conn
+	mean time.Duration // pause between two operations
 	rnd  *rand.Rand
 	seen map[string]int64 // what it found last in a register
 	last register.Op
@@ -55,12 +54,13 @@ type registerClient struct {
 // values gives every write its own.
 var values atomic.Int64
 
-// startLoad starts n clients; client i connects to server i, counted around, while it can.
-func (h *registerHub) startLoad(n int, seed uint64) *registerLoad {
+// startLoad starts n clients, which pause for as long between two operations in the mean; client i connects
+// to server i, counted around, while it can.
+func (h *registerHub) startLoad(n int, mean time.Duration, seed uint64) *registerLoad {
 	h.t.Helper()
 	l := &registerLoad{h: h, began: time.Now(), stopped: make(chan struct{})}
 	for i := range n {
-		l.clients = append(l.clients, h.newClient(i, n, seed))
+		l.clients = append(l.clients, h.newClient(i, n, mean, seed))
 	}
 	for _, c := range l.clients {
 		l.running.Go(func() { l.run(c) })
@@ -69,12 +69,14 @@ func (h *registerHub) startLoad(n int, seed uint64) *registerLoad {
 	return l
 }
 
-func (h *registerHub) newClient(i, n int, seed uint64) *registerClient {
+func (h *registerHub) newClient(i, n int, mean time.Duration, seed uint64) *registerClient {
 	h.t.Helper()
 	nc := connect(h.t, h.urlFrom(i), nats.DontRandomize(), nats.ReconnectBufSize(-1),
 		nats.PingInterval(500*time.Millisecond), nats.MaxPingsOutstanding(2), nats.Timeout(time.Second))
 	h.t.Cleanup(nc.Close)
-	return &registerClient{h: h, id: i, step: n, nc: nc, rnd: rand.New(rand.NewPCG(seed, uint64(i))), seen: map[string]int64{}}
+	return &registerClient{
+		h: h, id: i, step: n, nc: nc, mean: mean, rnd: rand.New(rand.NewPCG(seed, uint64(i))), seen: map[string]int64{},
+	}
 }
 
 // run does operations until the load is stopped.
@@ -91,9 +93,9 @@ func (l *registerLoad) run(c *registerClient) {
 
 // think returns the pause before the next operation, a longer one after a failure.
 func (c *registerClient) think() time.Duration {
-	d := time.Duration(c.rnd.Int64N(2 * int64(thinkTime)))
+	d := time.Duration(c.rnd.Int64N(2 * int64(c.mean)))
 	if c.last.Outcome != register.OK {
-		d += thinkTime
+		d += 10 * time.Millisecond
 	}
 	return d
 }

@@ -33,7 +33,11 @@ func run() error {
 	path := flag.String("record", "", "file to append what is handled to")
 	store := flag.String("store", "", "URL of what registers are written to")
 	inOrder := flag.Bool("in-order", false, "connect to the first NATS server that can be reached")
+	rule := flag.String("unsafe", "", "safety rule to switch off, in a program built with the tag phub_unsafe")
 	flag.Parse()
+	if err := os.Setenv("PHUB_UNSAFE", *rule); err != nil {
+		return err
+	}
 	if *inOrder {
 		opts.NATS = append(opts.NATS, nats.DontRandomize())
 	}
