@@ -123,7 +123,7 @@ const squall = 12 * time.Second
 func startStorm(h *registerHub, seed uint64, d time.Duration) *storm {
 	h.t.Helper()
 	s := &storm{h: h, began: clock.Now(), ends: map[int]func(){}}
-	for round := uint64(0); s.now() < d; round++ {
+	for round := uint64(0); s.now() < d || round < 3; round++ {
 		s.run(planFaults(seed+round, squall, len(h.children)))
 		calm := s.now()
 		h.settled(len(h.names))
