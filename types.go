@@ -66,4 +66,5 @@ const (
 
 	FailoverAuto   = protocol.FailoverAuto
 	FailoverStrict = protocol.FailoverStrict
+	FailoverFast   = protocol.FailoverFast
 )

@@ -141,6 +141,7 @@ func (l *loop) atOnce(a view.Action) bool {
 	case view.AnnounceEvent:
 		l.message(l.c.subjects.Event(a.Event.Type, eventName(a.Event)), a.Event)
 	case view.Admitted:
+		l.c.show(true) // who waits for it looks at the status then
 		l.c.once.Do(func() { close(l.c.admitted) })
 	case view.Refused:
 		l.refused = problemOf(a.Problem)
@@ -265,6 +266,11 @@ func (l *loop) startPeer(a view.Action) {
 			}
 			return view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: evidence}
 		})
+	case view.Kick:
+		l.beside(askWait, func(ctx context.Context) view.Event {
+			err := l.session.Kick(ctx, a.Node, a.Conn)
+			return view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: outcome(err)}
+		})
 	case view.Lead:
 		if !a.On {
 			l.dropControls()
@@ -346,6 +352,10 @@ func (h *handler) Control(verb string, data []byte, answer func([]byte, *protoco
 func (h *handler) Woken() { h.inbox.put(input{event: view.Woken{}}) }
 
 func (h *handler) NoInterest(node string) { h.inbox.put(input{event: view.NobodyThere{Node: node}}) }
+
+func (h *handler) ConnReported(c protocol.Conn) {
+	h.inbox.put(input{event: view.ConnReported{Conn: c}})
+}
 
 func (h *handler) Undecodable(subject string, err error) {
 	h.c.cfg.Logger.Warn("message not understood", "subject", subject, "error", err)

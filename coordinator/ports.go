@@ -23,6 +23,7 @@ var (
 type Session interface {
 	Store
 	Peers
+	Servers
 	// Conn names the connection.
 	Conn() protocol.Conn
 	// Serve delivers what arrives to h, until the session ends, and returns when the server has
@@ -62,13 +63,20 @@ type Peers interface {
 	Probe(node string) error
 	// Wake asks a node for a heartbeat now, and doesn't wait for it.
 	Wake(node string) error
-	// Connected asks the server of a connection whether it is still open.
-	Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error)
 	// StandIn starts or ends to answer requests to children that have no active replica, with
 	// view.StandInCode and view.StandInText, in the queue group of their replicas. It returns at once.
 	StandIn(children []protocol.Interest, on bool) error
 	// Announce publishes messages in order, and doesn't wait for anybody.
 	Announce(msgs []Message) error
+}
+
+// Servers are the NATS servers, asked about connections.
+type Servers interface {
+	// Connected asks the server of a connection whether it is still open.
+	Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error)
+	// Kick has a connection closed by its server. ErrConflict if that doesn't say that it is open and
+	// this hub's node's, ErrNoResponders if the hub has no access to that: nothing was closed then.
+	Kick(ctx context.Context, node string, c protocol.Conn) error
 }
 
 // Message is one message to announce.
@@ -91,6 +99,9 @@ type Handler interface {
 	NoInterest(node string)
 	// Woken is called when the coordinator asks this node for a heartbeat now.
 	Woken()
+	// ConnReported is called when a connection of one of the hub's nodes is reported closed. Anybody may
+	// have sent the report.
+	ConnReported(c protocol.Conn)
 	// Undecodable is called for a message that is not what its subject says.
 	Undecodable(subject string, err error)
 }

@@ -22,12 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance_OneServer(t *testing.T) {
 	t.Parallel()
-	porttest.Run(t, newSystem(t, natstest.Single(t)))
+	porttest.Run(t, newSystem(t, natstest.SingleWith(t, natsembed.Config{Account: "TEST", System: true})))
 }
 
 func TestConformance_ThreeServers(t *testing.T) {
 	t.Parallel()
-	porttest.Run(t, newSystem(t, natstest.Cluster(t).Servers...))
+	porttest.Run(t, newSystem(t, natstest.ClusterWith(t, natsembed.Config{Account: "TEST", System: true}).Servers...))
 }
 
 // system runs the suite on real servers: each session connects to another one than the last, plain

@@ -24,6 +24,7 @@ func (deaf) Record(view.Record)                            {}
 func (deaf) Beat(protocol.Beat, func(protocol.BeatAnswer)) {}
 func (deaf) Woken()                                        {}
 func (deaf) NoInterest(string)                             {}
+func (deaf) ConnReported(protocol.Conn)                    {}
 func (deaf) Undecodable(string, error)                     {}
 func (deaf) Control(_ string, data []byte, answer func([]byte, *protocol.Problem)) {
 	switch string(data) {

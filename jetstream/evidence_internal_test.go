@@ -24,11 +24,11 @@ func TestJudge_BelievesOnlyTheServerThatHeldTheConnection(t *testing.T) {
 		`junk`:                  view.Unknown,
 		``:                      view.Unknown,
 	} {
-		if got := judge(c, []byte(answer)); got != want {
+		if got := judge(c, []byte(answer)).evidence; got != want {
 			t.Errorf("%s: %v, want %v", answer, got, want)
 		}
 	}
-	if got := judge(protocol.Conn{}, []byte(`{"server":{"id":""},"data":{"server_id":"","connections":[]}}`)); got != view.Unknown {
+	if got := judge(protocol.Conn{}, []byte(`{"server":{"id":""},"data":{"server_id":"","connections":[]}}`)).evidence; got != view.Unknown {
 		t.Errorf("a connection without a server: %v", got)
 	}
 }

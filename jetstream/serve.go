@@ -41,6 +41,9 @@ func (s *Session) Serve(ctx context.Context, h coordinator.Handler) error {
 	if _, err := s.subscribe(s.probes+"*", r.probed); err != nil {
 		return err
 	}
+	if _, err := s.subscribe(protocol.DisconnectSubject, r.reported); err != nil {
+		return err
+	}
 	if err := s.addService(); err != nil {
 		return err
 	}
@@ -118,6 +121,12 @@ func (r *receiver) record(b protocol.Bucket, m *nats.Msg) {
 		return
 	}
 	r.h.Record(rec)
+}
+
+func (r *receiver) reported(m *nats.Msg) {
+	if c, ok := reportedConn(r.s.cfg.Hub, m.Data); ok && !r.over() {
+		r.h.ConnReported(c)
+	}
 }
 
 func (r *receiver) probed(m *nats.Msg) {

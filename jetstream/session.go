@@ -142,7 +142,7 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		timeout = max(min(timeout, time.Until(d)), time.Millisecond)
 	}
 	return func(o *nats.Options) error {
-		o.Name = "phub " + s.cfg.Hub + " " + s.cfg.Node
+		o.Name = clientName(s.cfg.Hub, s.cfg.Node)
 		o.AllowReconnect, o.RetryOnFailedConnect, o.ReconnectBufSize = false, false, -1
 		o.NoEcho = false
 		o.Timeout = timeout
@@ -154,6 +154,10 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		return nil
 	}
 }
+
+// clientName is what a node's connection is called. It is how servers' words on connections are told from
+// those on others in the account.
+func clientName(hub, node string) string { return "phub " + hub + " " + node }
 
 func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
 	s.nc = nc
@@ -217,6 +221,10 @@ func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	subject := ""
 	if sub != nil {
 		subject = sub.Subject
+	}
+	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), protocol.DisconnectSubject) {
+		s.log.Debug("servers' reports of closed connections are not for this user", "hub", s.cfg.Hub, "error", err)
+		return
 	}
 	if f := s.denied.Load(); f != nil && errors.Is(err, nats.ErrPermissionViolation) {
 		(*f)(err)

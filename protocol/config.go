@@ -21,7 +21,8 @@ type Config struct {
 	// Probe is the least interval at which the coordinator looks whether a node's connection is still
 	// there; it grows with the number of nodes. Default 25 ms, or a shorter heartbeat.
 	Probe Duration `json:"probe"`
-	// Failover says what proof a closed connection is. Default auto.
+	// Failover says what proof a closed connection is, and whether a node that hangs is disconnected.
+	// Default auto.
 	Failover Failover `json:"failover"`
 }
 
@@ -32,7 +33,11 @@ type Failover string
 const (
 	FailoverAuto   Failover = "auto"   // a connection seen closed replaces the node at once
 	FailoverStrict Failover = "strict" // the lease is always waited out
+	FailoverFast   Failover = "fast"   // as auto, and a node that hangs is disconnected by its NATS server
 )
+
+// Proves reports whether a connection that its server says is closed proves that its node has ended.
+func (f Failover) Proves() bool { return f == FailoverAuto || f == FailoverFast }
 
 // DefaultConfig returns the configuration of a hub whose first node asked for nothing.
 func DefaultConfig() Config { return Config{}.WithDefaults() }
@@ -82,10 +87,10 @@ func (c *Config) Validate() error {
 		return &FieldError{"probe", c.Probe.Std().String(), fmt.Sprintf("1ms to one heartbeat (%v)", c.Heartbeat.Std())}
 	}
 	switch c.Failover {
-	case FailoverAuto, FailoverStrict:
+	case FailoverAuto, FailoverStrict, FailoverFast:
 		return nil
 	}
-	return &FieldError{"failover", quote(string(c.Failover)), "auto or strict"}
+	return &FieldError{"failover", quote(string(c.Failover)), "auto, strict or fast"}
 }
 
 // Refuses returns an error that names the first setting in which want, where it asks for anything,

@@ -90,6 +90,14 @@ func (s Subjects) Wake(node string) string { return s.prefix + "int.node." + nod
 // Release returns the subject by which a successor asks a node to let go of children.
 func (s Subjects) Release(node string) string { return s.prefix + "int.node." + node + ".release" }
 
+// DisconnectSubject is where the servers report closed connections of the hub's account, if that
+// imports $SYS.ACCOUNT.<account>.DISCONNECT from the system account. No hub's name begins with "_".
+const DisconnectSubject = "phub._sys.disconnect"
+
+// KickSubject is where a server takes the order to close a connection, if the hub's account imports
+// $SYS.REQ.SERVER.*.KICK from the system account.
+func KickSubject(server string) string { return "phub._sys.kick." + server }
+
 // Stored returns the subject on which the stream of a bucket repeats what it stored under key.
 // A key of ">" gives the filter of all.
 func (s Subjects) Stored(b Bucket, key string) string {

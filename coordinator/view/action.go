@@ -62,6 +62,11 @@ type (
 		Node string
 		Conn protocol.Conn
 	}
+	// Kick has a node's connection closed by its server, if it is that node's; answered by Kicked.
+	Kick struct {
+		Node string
+		Conn protocol.Conn
+	}
 	// Lead starts or ends to listen to what the coordinator hears.
 	Lead struct{ On bool }
 	// StandIn starts or ends to answer for children that have no active replica.
@@ -118,6 +123,7 @@ func (AnswerControl) action() {}
 func (Wake) action()          {}
 func (Probe) action()         {}
 func (AskConn) action()       {}
+func (Kick) action()          {}
 func (Lead) action()          {}
 func (StandIn) action()       {}
 func (SetTrust) action()      {}

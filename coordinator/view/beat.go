@@ -68,6 +68,9 @@ const beatRetry = 25 * time.Millisecond
 
 func (m *Machine) beatAnswered(e BeatAnswered) {
 	b := &m.beats
+	if e.Outcome == Done && e.Answer.Coordinator == m.coord.of {
+		m.coord.heard = m.now.Mono
+	}
 	if !b.busy || e.Number != b.number {
 		return
 	}

@@ -105,6 +105,16 @@ type (
 		Conn     protocol.Conn
 		Evidence Evidence
 	}
+	// ConnReported says that somebody, by the look of it a NATS server, reported a node's connection
+	// closed. Anybody in the account may have sent it: it is a hint, and proves nothing.
+	ConnReported struct{ Conn protocol.Conn }
+	// Kicked answers a Kick. Done says that the server closed the connection, NobodyListens that this
+	// hub has no access to that.
+	Kicked struct {
+		Node    string
+		Conn    protocol.Conn
+		Outcome Outcome
+	}
 )
 
 func (Tick) event()            {}
@@ -125,3 +135,5 @@ func (LeadFailed) event()      {}
 func (NobodyThere) event()     {}
 func (Woken) event()           {}
 func (ConnAnswered) event()    {}
+func (ConnReported) event()    {}
+func (Kicked) event()          {}

@@ -47,6 +47,7 @@ type peer struct {
 	probed  time.Duration
 	answers []answer      // the last ones that were sent
 	pledged time.Duration // when the newest that it pledges by was sent; 0: none
+	kick    kick
 }
 
 // fence is how far the removal of a node is.
@@ -285,6 +286,7 @@ func (m *Machine) watchPeer(p *peer) {
 	if now-p.heard > c.Heartbeat.Std()*3/2 {
 		p.suspect = true
 	}
+	m.kickPeer(p)
 	m.askPeer(p)
 	if p.fence == unfenced && m.fenceDue(p) {
 		m.fencePeer(p)
@@ -326,7 +328,7 @@ func (m *Machine) proven(p *peer) bool {
 
 // takesProof reports whether the hub takes a closed connection as proof.
 func (m *Machine) takesProof() bool {
-	return m.settings().Failover == protocol.FailoverAuto || m.cfg.Unsafe.StrictTakesIt
+	return m.settings().Failover.Proves() || m.cfg.Unsafe.StrictTakesIt
 }
 
 // closed reports whether all of the node's connections were seen closed. A node that this coordinator
@@ -438,6 +440,9 @@ func (m *Machine) leadConn(e ConnAnswered) {
 		p.closed[e.Conn] = true
 	case Open:
 		p.suspect = false
+		if e.Conn == p.conn {
+			p.kick.open = m.now.Mono
+		}
 	case Unknown:
 	}
 }

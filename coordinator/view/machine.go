@@ -57,6 +57,8 @@ type Machine struct {
 	op      *commitOp // the commit under way
 	ops     uint64    // counts commits, for their nonces
 	lead    *lead     // nil unless this node holds the role
+	pace    pace
+	kicks   kicks
 	leaving bool
 	left    bool
 	started string
@@ -79,7 +81,7 @@ const TickEvery = 25 * time.Millisecond
 func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.NewID()},
-		loads: map[protocol.Bucket]*load{},
+		loads: map[protocol.Bucket]*load{}, kicks: kicks{of: map[string]time.Duration{}},
 	}
 	m.forget()
 	m.local.reset()
@@ -109,6 +111,7 @@ func (m *Machine) Step(now Now, e Event) []Action {
 			m.lead.news = true
 		}
 	}
+	m.keepPace(e)
 	due := true
 	switch e := e.(type) {
 	case Connected:
@@ -134,7 +137,11 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	case NobodyThere:
 		m.nobodyThere(e.Node)
 	case Woken:
-		m.beats.soon = m.beats.soon || m.now.Mono-m.beats.sent >= wakeEvery
+		m.beatNow()
+	case ConnReported:
+		m.connReported(e.Conn)
+	case Kicked:
+		m.kicked(e)
 	default:
 		m.leadStep(e)
 	}
@@ -224,6 +231,7 @@ func (m *Machine) refusesConfig() bool {
 
 func (m *Machine) connect(c protocol.Conn) {
 	m.conn = &c
+	m.pace.steady = m.now.Mono
 	m.beats.reset()
 	m.coord.reset()
 }

@@ -43,7 +43,7 @@ func (w *world) command(d *datadriven.TestData) error {
 	name := first(d)
 	switch d.Cmd {
 	case "hub":
-		return w.hub(name)
+		return w.hub(d)
 	case "join":
 		return w.join(d)
 	case "tick":
@@ -54,6 +54,11 @@ func (w *world) command(d *datadriven.TestData) error {
 		return w.show(name)
 	case "evidence":
 		w.silent = name == "silent"
+	case "access":
+		w.access = name == "on"
+	case "report": // somebody says that a connection is closed: report NODE OF
+		p, of := w.nodes[name], w.nodes[d.CmdArgs[1].Key]
+		p.hears(view.ConnReported{Conn: *of.conn})
 	case "stall", "resume", "answer", "put", "delete", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
 	case "start", "stop", "move", "ask":
@@ -71,10 +76,15 @@ func (w *world) command(d *datadriven.TestData) error {
 }
 
 // hub makes one of some nodes that have been there for a while, and shows nothing of that.
-func (w *world) hub(nodes string) error {
-	n, err := strconv.Atoi(nodes)
+func (w *world) hub(d *datadriven.TestData) error {
+	n, err := strconv.Atoi(first(d))
+	cfg := view.Config{}
+	if d.HasArg("fast") {
+		cfg.Want.Failover, w.access = protocol.FailoverFast, true
+	}
 	for i := range n {
-		p := newProcess(w, view.Config{Node: "node" + strconv.Itoa(i+1)})
+		cfg.Node = "node" + strconv.Itoa(i+1)
+		p := newProcess(w, cfg)
 		w.nodes[p.name] = p
 		p.connect()
 		w.settle()
@@ -125,14 +135,18 @@ func (w *world) tick(d string) error {
 func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 	switch d.Cmd {
 	case "kill": // its connection is seen to be closed
-		w.open[*p.conn] = false
+		conn := *p.conn
 		w.end(p)
+		w.shut(conn)
 	case "lose": // with its machine: the servers see nothing
 		w.end(p)
 	case "freeze":
 		p.frozen = true
 	case "wake":
 		p.frozen = false
+		if len(d.CmdArgs) > 1 { // "tick-first": before it looks into its inbox
+			p.step(view.Tick{})
+		}
 		for _, do := range p.missed {
 			w.soon(do)
 		}
@@ -141,6 +155,9 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		p.cut = true
 	case "mend":
 		p.cut = false
+		if p.kicked {
+			p.disconnect()
+		}
 	case "disconnect":
 		p.disconnect()
 	case "reconnect":

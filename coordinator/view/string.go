@@ -75,6 +75,12 @@ func (e BeatReceived) String() string {
 	return fmt.Sprintf("beat %d of %s", e.Beat.Number, inText(e.Beat.Incarnation))
 }
 
+func (e ConnReported) String() string { return connText(e.Conn) + " is reported closed" }
+
+func (e Kicked) String() string {
+	return fmt.Sprintf("kick %s of %s: %v", connText(e.Conn), e.Node, e.Outcome)
+}
+
 func (e ConnAnswered) String() string {
 	return fmt.Sprintf("connection %s of %s is %s", connText(e.Conn), e.Node, e.Evidence)
 }
@@ -119,8 +125,10 @@ func (a AnswerControl) String() string {
 	return fmt.Sprintf("answer control %d: %s", a.ID, encode(a.Value))
 }
 
-func (a Wake) String() string    { return "wake " + a.Node }
-func (a Probe) String() string   { return "probe " + a.Node }
+func (a Wake) String() string  { return "wake " + a.Node }
+func (a Probe) String() string { return "probe " + a.Node }
+func (a Kick) String() string  { return "kick " + connText(a.Conn) + " of " + a.Node }
+
 func (a AskConn) String() string { return "ask for " + connText(a.Conn) + " of " + a.Node }
 func (a Lead) String() string    { return fmt.Sprintf("lead %t", a.On) }
 

@@ -20,6 +20,8 @@ type candidacy struct {
 	busy    bool          // a fence is under way
 	retry   time.Duration // no fence or takeover before this instant
 	pledge  pledge
+	heard   time.Duration // its last answer, whatever it said
+	kick    kick
 }
 
 func (c *candidacy) reset() {
@@ -104,6 +106,7 @@ func (m *Machine) candidate() {
 		return
 	}
 	m.watchCoordinator(v)
+	m.kickCoordinator()
 	if m.now.Mono < m.coord.retry {
 		return
 	}
@@ -348,7 +351,7 @@ func (m *Machine) connAnswered(e ConnAnswered) {
 		case e.Evidence == Closed && !known:
 			c.closed[e.Conn] = max(m.now.Mono, 1)
 		case e.Evidence == Open:
-			c.suspect = false
+			c.suspect, c.kick.open = false, m.now.Mono
 		}
 	}
 	m.leadConn(e)

@@ -24,6 +24,7 @@ type process struct {
 	cut     bool     // nothing gets through, and nobody notices
 	deaf    int      // so many of the next records get lost
 	trusted bool     // as told
+	kicked  bool     // its server closed its connection, and it does not know
 	beats   map[uint64]func(protocol.BeatAnswer)
 	asks    map[uint64]string
 }
@@ -48,9 +49,10 @@ func (p *process) connect() {
 	p.gets(view.Connected{Conn: *p.conn})
 }
 
-// disconnect ends the connection; the process knows.
+// disconnect ends the connection; the process knows, or will when it wakes.
 func (p *process) disconnect() {
-	p.w.open[*p.conn] = false
+	p.w.shut(*p.conn)
+	p.kicked = false
 	p.conn, p.lead, p.said = nil, false, protocol.Report{}
 	p.session++
 	clear(p.beats)
@@ -109,7 +111,7 @@ func telling(a view.Action) bool {
 	case view.Assign:
 		return len(a.Changes) > 0 || a.Reset
 	case view.CommitWrites, view.WriteSpecs, view.Lead, view.StandIn, view.AnnounceMode, view.AnnounceEvent,
-		view.Admitted, view.Refused, view.HasLeft, view.Note:
+		view.Admitted, view.Refused, view.HasLeft, view.Note, view.Kick:
 		return true
 	}
 	return false
@@ -131,6 +133,10 @@ func (p *process) carryOut(a view.Action) {
 		p.lead = a.On
 	case view.Probe:
 		p.probe(a.Node)
+	case view.Wake:
+		if n := p.w.nodes[a.Node]; n != nil && !p.cut {
+			n.hears(view.Woken{})
+		}
 	case view.Refused, view.HasLeft:
 		p.w.end(p)
 	default:
@@ -175,11 +181,11 @@ func (p *process) beside(limit time.Duration, late view.Event) func(view.Event) 
 const patience = 500 * time.Millisecond
 
 func (p *process) begin(a view.Action) {
-	if p.cut {
+	w := p.w
+	if p.cut || p.conn != nil && !w.open[*p.conn] {
 		p.lose(a)
 		return
 	}
-	w := p.w
 	switch a := a.(type) {
 	case view.Load:
 		records, last := w.store.since(a.Bucket, a.After)
@@ -205,6 +211,8 @@ func (p *process) begin(a view.Action) {
 		if e := w.evidence(a.Conn); e != view.Unknown {
 			done(view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: e})
 		}
+	case view.Kick:
+		p.beside(patience/2, view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: view.OutcomeUnknown})(w.kick(a))
 	}
 }
 
@@ -231,6 +239,8 @@ func (p *process) lose(a view.Action) {
 		late = view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown}
 	case view.AskConn:
 		late = view.ConnAnswered{Node: a.Node, Conn: a.Conn}
+	case view.Kick:
+		late = view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: view.OutcomeUnknown}
 	default:
 		return
 	}

@@ -21,6 +21,7 @@ type world struct {
 	store  *store
 	open   map[protocol.Conn]bool // as the servers see it
 	silent bool                   // servers answer no question about connections
+	access bool                   // the hub's account has access to the system account
 	nodes  map[string]*process    // by name: the present ones
 	conns  uint64
 	ids    map[string]int
@@ -104,6 +105,37 @@ func (w *world) due() {
 	}
 }
 
+// shut closes a connection as its server sees it, and tells all others if they have access to that.
+func (w *world) shut(c protocol.Conn) {
+	w.open[c] = false
+	for _, n := range w.names() {
+		if p := w.nodes[n]; w.access && (p.conn == nil || *p.conn != c) {
+			p.hears(view.ConnReported{Conn: c})
+		}
+	}
+}
+
+// kick has a server close a connection. A process that is stopped learns of it when it wakes.
+func (w *world) kick(a view.Kick) view.Event {
+	done := view.Kicked{Node: a.Node, Conn: a.Conn}
+	p := w.nodes[a.Node]
+	switch {
+	case !w.access:
+		done.Outcome = view.NobodyListens
+	case p == nil || p.conn == nil || *p.conn != a.Conn || !w.open[a.Conn]:
+		done.Outcome = view.Conflict
+	case p.frozen || p.cut:
+		w.shut(a.Conn)
+		p.kicked = true
+		if p.frozen {
+			p.run(p.disconnect)
+		}
+	default:
+		p.disconnect()
+	}
+	return done
+}
+
 func (w *world) names() []string {
 	names := make([]string, 0, len(w.nodes))
 	for n := range w.nodes {
@@ -133,6 +165,9 @@ func sameReport(x, y protocol.Report) bool {
 func (w *world) check() {
 	serving := map[string][]string{}
 	for _, n := range w.names() {
+		if w.nodes[n].kicked {
+			continue // it may go on until its lease ends: that is what failover fast leaves open
+		}
 		for _, child := range w.nodes[n].serves(w) {
 			serving[child] = append(serving[child], n)
 		}

@@ -50,6 +50,14 @@ func (n *NATS) Silence(server string, on bool) {
 	n.silent[server] = on
 }
 
+// Access gives all accounts access to the system account, or takes it away: closed connections are
+// reported, and Session.Kick works. Default false.
+func (n *NATS) Access(on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.access = on
+}
+
 // Hold stops the delivery of everything to a session, as if its process was paused, or lets it go on.
 func (n *NATS) Hold(s *Session, on bool) {
 	n.mu.Lock()

@@ -20,6 +20,7 @@ func (h *heard) Record(view.Record)                                      { h.rec
 func (h *heard) Beat(protocol.Beat, func(protocol.BeatAnswer))           {}
 func (h *heard) Control(string, []byte, func([]byte, *protocol.Problem)) {}
 func (*heard) Woken()                                                    {}
+func (*heard) ConnReported(protocol.Conn)                                {}
 
 func (h *heard) NoInterest(string)         { h.noInterest++ }
 func (h *heard) Undecodable(string, error) {}

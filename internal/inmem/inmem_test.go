@@ -13,7 +13,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestConformance(t *testing.T) { porttest.Run(t, system{inmem.New()}) }
+func TestConformance(t *testing.T) {
+	n := inmem.New()
+	n.Access(true)
+	porttest.Run(t, system{n})
+}
 
 type system struct{ n *inmem.NATS }
 

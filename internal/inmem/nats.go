@@ -26,6 +26,7 @@ type NATS struct {
 	moved    chan struct{}   // closed and made anew when stalled changes
 	loseAcks int
 	silent   map[string]bool // servers that answer no question about connections
+	access   bool            // servers report closed connections, and close some on demand
 }
 
 // New returns a NATS without any data.

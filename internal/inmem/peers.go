@@ -72,6 +72,39 @@ func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence
 	}
 }
 
+// Kick has a node's connection closed by its server.
+func (s *Session) Kick(ctx context.Context, node string, c protocol.Conn) error {
+	e, err := s.Connected(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.n.mu.Lock()
+	x, access := s.n.sessions[c], s.n.access
+	s.n.mu.Unlock()
+	switch {
+	case !access:
+		return coordinator.ErrNoResponders
+	case e == view.Unknown:
+		return ctx.Err()
+	case x == nil || x.cfg.Hub != s.cfg.Hub || x.cfg.Node != node:
+		return coordinator.ErrConflict
+	}
+	x.end()
+	return nil
+}
+
+// report tells the hub's other sessions that one was closed. It needs the lock of NATS.
+func (n *NATS) report(closed *Session) {
+	if !n.access {
+		return
+	}
+	for _, s := range n.sessions {
+		if s.cfg.Hub == closed.cfg.Hub && s.peers != nil {
+			s.peers.put(func() { s.handler.ConnReported(closed.conn) })
+		}
+	}
+}
+
 // Announce publishes messages in order.
 func (s *Session) Announce(msgs []coordinator.Message) error {
 	for i := range msgs {

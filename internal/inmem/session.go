@@ -107,6 +107,7 @@ func (s *Session) end() {
 		b.close()
 	}
 	close(s.done)
+	s.n.report(s)
 }
 
 func (s *Session) boxes() []*mailbox {

@@ -28,6 +28,9 @@ type Config struct {
 	// global account. There, nats-server 2.15.2 has a data race between a client that connects and a
 	// question about connections; it harms nobody, but tests under the race detector fail by it.
 	Account string
+	// System gives Account access to what phub uses of the system account: reports of closed connections,
+	// and KICK. Default false.
+	System bool
 	// Logger receives what the servers log. Default: nobody.
 	Logger server.Logger
 	// Change may change the options of a server before each of its starts.
@@ -129,10 +132,9 @@ func (s *Server) Start() error {
 
 func (s *Server) options() (*server.Options, error) {
 	o := &server.Options{}
-	if a := s.cfg.Account; a != "" {
-		conf := fmt.Sprintf("accounts { %q { jetstream: enabled, users: [ { user: phub, password: phub } ] } }\nno_auth_user: phub\n", a)
+	if conf := s.cfg.accounts(); conf != "" {
 		if err := o.ProcessConfigString(conf); err != nil {
-			return nil, fmt.Errorf("configure NATS server %s with account %s: %w", s.name, a, err)
+			return nil, fmt.Errorf("configure NATS server %s with account %s: %w", s.name, s.cfg.Account, err)
 		}
 	}
 	o.ServerName, o.Host, o.Port = s.name, s.cfg.Host, s.port

@@ -33,7 +33,14 @@ func SingleWith(t testing.TB, cfg natsembed.Config) *natsembed.Server {
 // Cluster starts a cluster of three servers with JetStream for the length of the test.
 func Cluster(t testing.TB) *natsembed.Cluster {
 	t.Helper()
-	c, err := natsembed.StartCluster(3, natsembed.Config{Account: account, StoreDir: t.TempDir()})
+	return ClusterWith(t, natsembed.Config{Account: account})
+}
+
+// ClusterWith starts a cluster of three servers as cfg says, with its data in the test's own folder.
+func ClusterWith(t testing.TB, cfg natsembed.Config) *natsembed.Cluster {
+	t.Helper()
+	cfg.StoreDir = t.TempDir()
+	c, err := natsembed.StartCluster(3, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,8 @@ type Peer interface {
 	Close()
 }
 
-// System is what sessions connect to, and what a plain client can do there. Its methods may be called
-// concurrently.
+// System is what sessions connect to, with access to the system account, and what a plain client can do
+// there. Its methods may be called concurrently.
 type System interface {
 	// Open opens a session of a node for the length of the test.
 	Open(t testing.TB, hub, node string) Peer
@@ -66,6 +66,8 @@ func Run(t *testing.T, sys System) {
 		{"ProbeFindsTheDead", probeFindsTheDead},
 		{"WakeReachesTheNode", wakeReachesTheNode},
 		{"ConnectedTellsOpenFromClosed", connectedTellsOpenFromClosed},
+		{"KickClosesTheConnection", kickClosesTheConnection},
+		{"ClosingsAreReported", closingsAreReported},
 		{"AnnounceKeepsOrder", announceKeepsOrder},
 		{"ControlIsRelayed", controlIsRelayed},
 		{"ControlWaitsForACoordinator", controlWaitsForACoordinator},

@@ -15,6 +15,7 @@ type recorder struct {
 	records     map[protocol.Bucket][]view.Record
 	noInterest  []string
 	wakes       int
+	reported    []protocol.Conn
 	undecodable []string
 	beatFunc    func(protocol.Beat, func(protocol.BeatAnswer))
 	controlFunc func(string, []byte, func([]byte, *protocol.Problem))
@@ -44,6 +45,18 @@ func (r *recorder) woken() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.wakes
+}
+
+func (r *recorder) ConnReported(c protocol.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reported = append(r.reported, c)
+}
+
+func (r *recorder) heardClosed() []protocol.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.reported)
 }
 
 func (r *recorder) NoInterest(node string) {

@@ -1,0 +1,186 @@
+package view
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// With failover fast a node that says nothing is disconnected by its server, and then replaced as one
+// whose connection is closed. A living node must not be: it is called first, and what must have come by
+// then is waited for.
+//
+//	heard --late--> called --still nothing, its server says "open"--> kicked --"closed"--> fenced, removed
+
+// kick is how far the disconnecting of a node is that says nothing.
+type kick struct {
+	called time.Duration // since when it is called; 0: it isn't
+	again  time.Duration // when it was called last
+	open   time.Duration // when its server last said that its connection is open
+	tried  time.Duration // when its server was last asked to close it
+}
+
+// kicks bounds what this node has disconnected.
+type kicks struct {
+	last time.Duration            // when it last had anybody disconnected
+	of   map[string]time.Duration // by node: when that was last disconnected
+	none time.Duration            // until then nobody is asked to: this hub has no access
+}
+
+// pace tells whether this node's own loop keeps up. One that was held up finds others late who are not:
+// what they said waits in its inbox.
+type pace struct {
+	tick   time.Duration // when the last tick came
+	steady time.Duration // since when none was late
+}
+
+const (
+	// heldUp is how late a tick may be.
+	heldUp = 4 * TickEvery
+	// callEvery is the least time between two calls for a sign of life. A heartbeat that was not
+	// answered for as long is taken as lost if another one is called for.
+	callEvery = 50 * time.Millisecond
+	// leastPatience is how long a node that was called has for a sign of life at least.
+	leastPatience = 2 * callEvery
+	// kickEvery is the least time between two disconnections by one node.
+	kickEvery = 2 * TickEvery
+	// kickless is for how long nobody is asked to disconnect after nobody took the order.
+	kickless = time.Minute
+)
+
+func (m *Machine) keepPace(e Event) {
+	if m.now.Mono-m.pace.tick > heldUp {
+		m.pace.steady = m.now.Mono
+	}
+	if _, tick := e.(Tick); tick {
+		m.pace.tick = m.now.Mono
+	}
+}
+
+// late is for how long a living node says nothing at most, if nothing holds it up.
+func (m *Machine) late() time.Duration {
+	h := m.settings().Heartbeat.Std()
+	return h + max(h/4, 2*TickEvery)
+}
+
+// patience is how long a node that was called has for a sign of life.
+func (m *Machine) patience() time.Duration { return max(m.settings().Heartbeat.Std()/4, leastPatience) }
+
+// silent carries on with a node that was last heard at an instant: it calls it when it is late. It
+// reports whether the node is to be disconnected: it had time to answer, and the way to its server and
+// back was open meanwhile. Silence counts only as long as this node's own loop kept up.
+func (m *Machine) silent(k *kick, heard time.Duration, call func()) bool {
+	now := m.now.Mono
+	if now-max(heard, m.pace.steady) <= m.late() {
+		k.called = 0
+		return false
+	}
+	if k.called == 0 {
+		k.called, k.again = now, 0
+	}
+	if now-k.again >= callEvery {
+		k.again = now
+		call()
+	}
+	return now-k.called >= m.patience() && k.open > k.called
+}
+
+// mayKick reports whether a node may be disconnected now, as far as that does not depend on how silent it
+// is: no node more often than its lease could have run out.
+func (m *Machine) mayKick(node string, k *kick) bool {
+	c, now := m.settings(), m.now.Mono
+	at, kicked := m.kicks.of[node]
+	return now-m.kicks.last >= kickEvery && now-k.tried >= c.Heartbeat.Std() && (!kicked || now-at >= c.Lease.Std())
+}
+
+func (m *Machine) kicksOn() bool {
+	return m.settings().Failover == protocol.FailoverFast && m.now.Mono >= m.kicks.none && !m.leaving
+}
+
+// kickPeer has a member disconnected that the coordinator heard nothing of.
+func (m *Machine) kickPeer(p *peer) {
+	if !m.kicksOn() || !m.authority() || !m.history.View().Has(p.in) {
+		p.kick = kick{}
+		return
+	}
+	due := m.silent(&p.kick, p.heard, func() { m.do(Wake{Node: p.in.Node}) })
+	p.suspect = p.suspect || p.kick.called > 0
+	if !due || !m.hearsHalf() || !m.mayKick(p.in.Node, &p.kick) {
+		return
+	}
+	m.kickNow(&p.kick, p.in.Node, p.heard)
+	for _, c := range m.connsOf(p) {
+		if !p.closed[c] {
+			m.do(Kick{Node: p.in.Node, Conn: c})
+		}
+	}
+}
+
+// hearsHalf reports whether half of the members, itself included, are not silent. A coordinator that
+// hears fewer is rather the one that is cut off, or too slow.
+func (m *Machine) hearsHalf() bool {
+	v, heard := m.history.View(), 1
+	for _, x := range v.Members {
+		if p := m.lead.peers[x.Node]; p != nil && p.in == x.Incarnation && m.now.Mono-p.heard <= m.late() {
+			heard++
+		}
+	}
+	return 2*heard >= len(v.Members)
+}
+
+// kickCoordinator has a coordinator disconnected that answers nothing. Only who could take its place
+// does it: one whose own record was written since it heard of the coordinator.
+func (m *Machine) kickCoordinator() {
+	c := &m.coord
+	if !m.kicksOn() || !m.Member() || m.rank() >= deputies {
+		c.kick = kick{}
+		return
+	}
+	heard := max(c.since, c.heard, c.last.Renewed)
+	due := m.silent(&c.kick, heard+m.stagger(), m.beatNow)
+	c.suspect = c.suspect || c.kick.called > 0
+	if !due || !m.mayCommit() || m.key.accepted <= heard || !m.mayKick(c.of.Node, &c.kick) {
+		return
+	}
+	m.kickNow(&c.kick, c.of.Node, heard)
+	for _, conn := range c.conns() {
+		if _, closed := c.closed[conn]; !closed {
+			m.do(Kick{Node: c.of.Node, Conn: conn})
+		}
+	}
+}
+
+func (m *Machine) kickNow(k *kick, node string, heard time.Duration) {
+	k.tried, m.kicks.last = m.now.Mono, m.now.Mono
+	m.note(Warn, "having %s disconnected: silent for %v", node, (m.now.Mono - heard).Round(time.Millisecond))
+}
+
+// kicked asks at once what became of the connection: that is the proof, not the server's word that it
+// did as it was told.
+func (m *Machine) kicked(e Kicked) {
+	switch e.Outcome {
+	case NobodyListens:
+		m.kicks.none = m.now.Mono + kickless
+		m.note(Warn, "failover is fast, but no NATS server takes the order to disconnect %s: the hub's account does not import KICK from the system account", e.Node)
+		return
+	case Done:
+		m.kicks.of[e.Node] = m.now.Mono
+	case Conflict, OutcomeUnknown:
+	}
+	if m.lead != nil && m.lead.peers[e.Node] != nil {
+		m.lead.peers[e.Node].asked = m.now.Mono
+	} else {
+		m.coord.asked = m.now.Mono
+	}
+	m.do(AskConn{Node: e.Node, Conn: e.Conn})
+}
+
+// beatNow sends a heartbeat as soon as it may. One under way that should have been answered by now is
+// taken as lost: what gets lost is the messages between two servers that lose each other.
+func (m *Machine) beatNow() {
+	b := &m.beats
+	if b.busy && m.now.Mono-b.sent >= callEvery {
+		m.beatAnswered(BeatAnswered{Number: b.number, Outcome: OutcomeUnknown})
+	}
+	b.soon = b.soon || m.now.Mono-b.sent >= wakeEvery
+}
