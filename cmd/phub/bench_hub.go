@@ -17,7 +17,7 @@ import (
 
 func (b *bench) start(ctx context.Context) (err error) {
 	if b.embedded > 0 {
-		if b.servers, err = natsembed.StartCluster(b.embedded, natsembed.Config{Name: "bench"}); err != nil {
+		if b.servers, err = natsembed.StartCluster(b.embedded, natsembed.Config{Name: "bench", Account: embeddedAccount, System: true}); err != nil {
 			return err
 		}
 		b.nc, err = nats.Connect(b.servers.URL(), nats.MaxReconnects(-1))

@@ -84,7 +84,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 func (d *demo) start(ctx context.Context) error {
 	d.say("Starting a NATS cluster of three servers in this process …")
 	var err error
-	if d.servers, err = natsembed.StartCluster(3, natsembed.Config{Name: "demo"}); err != nil {
+	if d.servers, err = natsembed.StartCluster(3, natsembed.Config{Name: "demo", Account: embeddedAccount, System: true}); err != nil {
 		return err
 	}
 	if d.client, err = d.connect(); err != nil {

@@ -35,6 +35,10 @@ func (a *app) addDev(cli *fisk.Application) {
 	cmd.Flag("verbose", "Show the log of the nodes on stderr").Short('v').UnNegatableBoolVar(&d.verbose)
 }
 
+// embeddedAccount is what clients of embedded servers belong to, as docs/nats.md advises: an account with
+// access to what phub uses of the system account.
+const embeddedAccount = "PHUB"
+
 // devRestart is how long a dead node stays dead.
 const devRestart = 5 * time.Second
 
@@ -46,7 +50,7 @@ func (d *dev) run(ctx context.Context) error {
 		return usagef("--port: found %d, allowed is 1 to 65535", d.port)
 	}
 	var err error
-	d.server, err = natsembed.StartServer(natsembed.Config{Port: d.port, StoreDir: d.store, Name: "phub-dev"})
+	d.server, err = natsembed.StartServer(natsembed.Config{Port: d.port, StoreDir: d.store, Name: "phub-dev", Account: embeddedAccount, System: true})
 	if err != nil {
 		return hint{err, "another --port"}
 	}

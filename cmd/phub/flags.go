@@ -38,7 +38,7 @@ func oneOf(words ...string) fisk.OptionValidator {
 	}
 }
 
-func failoverMode(v string) error { return oneOf("auto", "strict")(v) }
+func failoverMode(v string) error { return oneOf("auto", "strict", "fast")(v) }
 
 func isDuration(v string) error {
 	if _, err := fisk.ParseDuration(v); err != nil {

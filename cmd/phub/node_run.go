@@ -62,7 +62,7 @@ func (n *nodeConfig) flags(cmd *fisk.CmdClause) {
 	cmd.Flag("lease", "Hub: how long a silent node is waited for; default is 2s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.lease)
 	cmd.Flag("authority", "Hub: how long a silent coordinator is waited for; default is 15s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.authority)
 	cmd.Flag("probe", "Hub: least interval of looking whether connections are open; default is 25ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.probe)
-	cmd.Flag("failover", "Hub: auto takes a closed connection for the node's end, strict waits out the lease").PlaceHolder("MODE").Validator(failoverMode).StringVar(&n.failover)
+	cmd.Flag("failover", "Hub: auto takes a closed connection for the node's end, strict waits out the lease, fast also disconnects a node that hangs").PlaceHolder("MODE").Validator(failoverMode).StringVar(&n.failover)
 }
 
 // ask returns the configuration to ask of the hub: what is left open is the hub's to say.

@@ -18,7 +18,7 @@ func (m *Machine) connReported(c protocol.Conn) {
 	}
 	for _, node := range sortedKeys(m.lead.peers) {
 		if p := m.lead.peers[node]; slices.Contains(m.connsOf(p), c) {
-			p.suspect = true
+			p.suspect, p.closed[c] = true, p.closed[c] || m.cfg.Unsafe.ReportProves
 			m.askPeer(p)
 		}
 	}

@@ -90,6 +90,9 @@ func (p *process) begin(a view.Action) {
 				done(view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: e})
 			}
 		})
+	case view.Kick:
+		done := p.beside(askWait, view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: view.OutcomeUnknown})
+		p.w.kick(c, a, func(o view.Outcome) { done(view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: o}) })
 	case view.Lead:
 		c.leads = a.On
 		p.after(p.w.latency(), func() { c.lead = c.leads })
@@ -217,7 +220,7 @@ func (p *process) refused(why protocol.Problem) {
 	}
 	c := p.conn
 	p.host.detach()
-	p.w.in(p.w.between(0, 2*ms), func() { c.open = false })
+	p.w.in(p.w.between(0, 2*ms), c.ends)
 	p.end()
 	p.w.in(sec, func() { p.w.boot(p.name) })
 }
@@ -236,7 +239,7 @@ func (p *process) hasLeft() {
 	c := p.conn
 	p.host.detach()
 	if c != nil {
-		p.w.in(p.w.between(0, 2*ms), func() { c.open = false })
+		p.w.in(p.w.between(0, 2*ms), c.ends)
 	}
 	p.end()
 }

@@ -191,7 +191,7 @@ func (c *checker) stopAcked(k *kid) {
 		return // one of several may finish what it took
 	}
 	for _, p := range c.w.procs {
-		if s := p.host.slots[k.name]; s != nil && p.runs() && s.serves() {
+		if s := p.host.slots[k.name]; s != nil && p.runs() && !p.unaware() && s.serves() {
 			c.w.breach(RuleStop, "the stop of %s was acknowledged, and %s still serves it", k.name, p.name)
 		}
 	}
@@ -231,7 +231,7 @@ func (c *checker) granting(p *process, actions []view.Action) {
 
 // serving looks at who serves what a process serves, now that something happened in it.
 func (c *checker) serving(p *process) {
-	if !p.runs() || c.w.broken != nil {
+	if !p.runs() || p.unaware() || c.w.broken != nil {
 		return
 	}
 	for _, s := range p.host.slots {
@@ -260,7 +260,7 @@ func (c *checker) serves(p *process, s *slot) {
 	}
 	c.epochs[s.child] = served{epoch, p.name, p}
 	for _, o := range c.w.procs {
-		if o == p || !o.runs() {
+		if o == p || !o.runs() || o.unaware() {
 			continue
 		}
 		if x := o.host.slots[s.child]; x != nil && x.serves() {

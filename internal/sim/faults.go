@@ -8,6 +8,7 @@ import (
 
 // play has the plan's faults happen.
 func (w *world) play() {
+	w.forge()
 	for _, f := range w.plan.Faults {
 		if f.At >= w.plan.End {
 			continue
@@ -132,13 +133,23 @@ func (w *world) strikeProcess(p *process, f Fault) {
 		p.busyTill = max(p.busyTill, w.now+f.For)
 	case Reset:
 		// A paused process would not notice: see Kick.
-		if p.conn != nil && (!p.paused || w.plan.Config.Failover == protocol.FailoverStrict) {
-			p.conn.shut()
+		switch c := p.conn; {
+		case c == nil:
+		case !p.paused || w.plan.Config.Failover == protocol.FailoverStrict:
+			c.shut()
+		case w.access():
+			c.kick()
 		}
 	case Kick:
 		p.pause(f.For)
 		if c := p.conn; c != nil {
-			w.in(w.between(0, f.For), func() { c.shut() })
+			w.in(w.between(0, f.For), func() {
+				if w.access() {
+					c.kick()
+				} else {
+					c.shut()
+				}
+			})
 		}
 	case Stall, StallIn, StallOut:
 		if p.conn != nil {

@@ -56,7 +56,7 @@ func (w *world) stallsEnd() int64 {
 	t := w.now
 	for _, s := range w.servers {
 		for _, c := range s.conns {
-			if c.open {
+			if c.open || c.kicked {
 				t = max(t, c.inAt, c.outAt)
 			}
 		}

@@ -230,7 +230,8 @@ func (h *host) checkEmpty() {
 	}
 }
 
-// tainted marks the handlers that run: a paused process can't be stopped from outside.
+// tainted marks the handlers that run: a process that is paused, or does not know that it was
+// disconnected, can't be stopped from outside.
 func (h *host) tainted() {
 	for _, s := range h.slots {
 		s.excused = s.excused || s.busy

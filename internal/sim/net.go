@@ -45,6 +45,7 @@ type conn struct {
 	proc   *process                  // nil: the outside client's
 	number uint64                    // of the process's connections
 	open   bool                      // as the server sees it
+	kicked bool                      // the server closed it without its client's doing
 	ready  bool                      // the process listens
 	lead   bool                      // it listens to what the coordinator hears
 	leads  bool                      // it asked to
@@ -70,7 +71,7 @@ func (c *conn) lost() {
 // shut closes the connection at the server; the client notices at once, if it runs.
 func (c *conn) shut() {
 	if c.open {
-		c.open = false
+		c.ends()
 		c.lost()
 	}
 }

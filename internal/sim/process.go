@@ -276,7 +276,7 @@ func (p *process) crash(noticed bool) {
 		if !noticed {
 			d = p.w.between(20*sec, 60*sec)
 		}
-		p.w.in(d, func() { c.open = false })
+		p.w.in(d, c.ends)
 	}
 }
 

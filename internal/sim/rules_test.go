@@ -50,6 +50,7 @@ var rules = []rule{
 	{"no-confirm", 83, func(u *sim.Unsafe) { u.View.NoConfirm = true }},
 	{"confirm-fenced", 0, func(u *sim.Unsafe) { u.View.ConfirmFenced = true }},
 	{"newcomers-prove", 0, func(u *sim.Unsafe) { u.View.NewcomersProve = true }},
+	{"report-proves", 7, func(u *sim.Unsafe) { u.View.ReportProves = true }},
 	{"change-members", 0, func(u *sim.Unsafe) { u.View.ChangeMembers = true }},
 	{"guess-commit", 4, func(u *sim.Unsafe) { u.View.GuessCommit = true }},
 	{"obey-foreign", 0, func(u *sim.Unsafe) { u.View.ObeyForeign = true }},

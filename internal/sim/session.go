@@ -68,6 +68,9 @@ func (p *process) connLost(c *conn) {
 		return
 	}
 	p.w.tell(p.name, "its connection to %s is closed", c.id.Server)
+	if c.kicked {
+		p.host.tainted()
+	}
 	p.conn = nil
 	p.session++
 	p.host.detach()
@@ -114,7 +117,7 @@ func (c *conn) stalled(d int64, in, out bool) {
 		c.proc.arrived(func() {
 			if c.proc.conn == c && w.now < until && !w.healing {
 				c.proc.connLost(c)
-				w.at(until, func() { c.open = false })
+				w.at(until, c.ends)
 			}
 		})
 	})
