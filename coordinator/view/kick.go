@@ -1,6 +1,7 @@
 package view
 
 import (
+	"maps"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -18,12 +19,14 @@ type kick struct {
 	again  time.Duration // when it was called last
 	open   time.Duration // when its server last said that its connection is open
 	tried  time.Duration // when its server was last asked to close it
+	heard  time.Duration // when it was last heard, and for how long this node had been held up by then
+	held   time.Duration
 }
 
 // kicks bounds what this node has disconnected.
 type kicks struct {
 	last time.Duration            // when it last had anybody disconnected
-	of   map[string]time.Duration // by node: when that was last disconnected
+	of   map[string]time.Duration // by process: when that was last disconnected
 	none time.Duration            // until then nobody is asked to: this hub has no access
 }
 
@@ -32,6 +35,7 @@ type kicks struct {
 type pace struct {
 	tick   time.Duration // when the last tick came
 	steady time.Duration // since when none was late
+	held   time.Duration // for how long it was held up, all in all
 }
 
 const (
@@ -50,6 +54,9 @@ const (
 
 func (m *Machine) keepPace(e Event) {
 	if m.now.Mono-m.pace.tick > heldUp {
+		if m.pace.steady > 0 {
+			m.pace.held += m.now.Mono - max(m.pace.tick, m.pace.steady)
+		}
 		m.pace.steady = m.now.Mono
 	}
 	if _, tick := e.(Tick); tick {
@@ -68,14 +75,17 @@ func (m *Machine) patience() time.Duration { return max(m.settings().Heartbeat.S
 
 // silent carries on with a node that was last heard at an instant: it calls it when it is late. It
 // reports whether the node is to be disconnected: it had time to answer, and the way to its server and
-// back was open meanwhile. Silence counts only as long as this node's own loop kept up.
+// back was open meanwhile. Time in which this node's own loop was held up does not count.
 func (m *Machine) silent(k *kick, heard time.Duration, call func()) bool {
 	now := m.now.Mono
-	if now-max(heard, m.pace.steady) <= m.late() {
+	if heard != k.heard {
+		k.heard, k.held = heard, m.pace.held
+	}
+	if now-heard-(m.pace.held-k.held) <= m.late() {
 		k.called = 0
 		return false
 	}
-	if k.called == 0 {
+	if k.called == 0 || k.called < m.pace.steady {
 		k.called, k.again = now, 0
 	}
 	if now-k.again >= callEvery {
@@ -86,11 +96,19 @@ func (m *Machine) silent(k *kick, heard time.Duration, call func()) bool {
 }
 
 // mayKick reports whether a node may be disconnected now, as far as that does not depend on how silent it
-// is: no node more often than its lease could have run out.
+// is: no process more often than its lease could have run out.
 func (m *Machine) mayKick(node string, k *kick) bool {
 	c, now := m.settings(), m.now.Mono
-	at, kicked := m.kicks.of[node]
+	at, kicked := m.kicks.of[m.process(node)]
 	return now-m.kicks.last >= kickEvery && now-k.tried >= c.Heartbeat.Std() && (!kicked || now-at >= c.Lease.Std())
+}
+
+// process names a run of a node's program, over all its incarnations.
+func (m *Machine) process(node string) string {
+	if k := m.nodes.Get(node); k != nil {
+		return node + " " + k.Started
+	}
+	return node
 }
 
 func (m *Machine) kicksOn() bool {
@@ -164,7 +182,9 @@ func (m *Machine) kicked(e Kicked) {
 		m.note(Warn, "failover is fast, but no NATS server takes the order to disconnect %s: the hub's account does not import KICK from the system account", e.Node)
 		return
 	case Done:
-		m.kicks.of[e.Node] = m.now.Mono
+		lease := m.settings().Lease.Std()
+		maps.DeleteFunc(m.kicks.of, func(_ string, at time.Duration) bool { return m.now.Mono-at >= lease })
+		m.kicks.of[m.process(e.Node)] = m.now.Mono
 	case Conflict, OutcomeUnknown:
 	}
 	if m.lead != nil && m.lead.peers[e.Node] != nil {
