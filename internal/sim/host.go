@@ -63,6 +63,9 @@ func (h *host) detach() {
 		return
 	}
 	h.link = nil
+	for _, s := range h.slots {
+		s.open = false // with the connection
+	}
 	if !h.p.w.unsafe.View.KeepTrust {
 		h.lease.until = 0
 		h.distrust("the connection was lost")
