@@ -28,7 +28,7 @@ const (
 func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	info, err := s.streamInfo(ctx, b)
+	info, err := s.soonInfo(ctx, b)
 	if err != nil {
 		return nil, 0, s.bucketError("read", b, err)
 	}
@@ -52,13 +52,29 @@ func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([
 	return recs, last, nil
 }
 
+// stepWait is for how long one request waits. A stream without a leader answers none; who waited for as
+// long as a large bucket may take would go on waiting when there is one again.
+const stepWait = time.Second
+
+func (s *Session) soonInfo(ctx context.Context, b protocol.Bucket) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	defer cancel()
+	return s.streamInfo(ctx, b)
+}
+
+func (s *Session) soonNext(ctx context.Context, b protocol.Bucket, seq uint64) (view.Record, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	defer cancel()
+	return s.next(ctx, b, seq)
+}
+
 // tail appends to recs what the leader has after them, up to a revision.
 func (s *Session) tail(ctx context.Context, b protocol.Bucket, recs []view.Record, after, last uint64) ([]view.Record, error) {
 	if n := len(recs); n > 0 {
 		after = recs[n-1].Revision
 	}
 	for after < last {
-		r, ok, err := s.next(ctx, b, after+1)
+		r, ok, err := s.soonNext(ctx, b, after+1)
 		if err != nil {
 			return nil, err
 		}
