@@ -61,9 +61,12 @@ func (p *process) begin(a view.Action) {
 	switch a := a.(type) {
 	case view.Load:
 		done := p.beside(min(loadWait<<min(a.Try, 8), loadMost), view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown})
-		p.w.streams[a.Bucket].since(c, a.After, func(records []view.Record, last uint64) {
+		r := &reading{s: p.w.streams[a.Bucket], c: c, after: a.After}
+		r.fail = func() { done(view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown}) }
+		r.done = func(records []view.Record, last uint64) {
 			done(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
-		})
+		}
+		r.begin()
 	case view.ReadKey:
 		done := p.beside(shortWait, view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown})
 		s := p.w.streams[a.Bucket]

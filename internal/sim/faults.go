@@ -125,7 +125,7 @@ func (w *world) strikeProcess(p *process, f Fault) {
 	case PauseMidway:
 		p.cutting, p.stop = 1+f.B%12, f.For
 	case Twin:
-		if slices.Contains(w.names, p.name) {
+		if slices.Contains(w.names, p.name) && w.living(p.name) == 1 {
 			p.pause(f.For)
 			w.launch(p.name)
 		}

@@ -11,12 +11,17 @@ import (
 	"github.com/phub-io/phub/worker/replica"
 )
 
-// Bound is how long a hub may take to heal: until a stream has a leader, until the coordinator's
-// authority and a lease have run out by the slowest clock, and some rounds of placing, waiting for
-// replicas and balancing.
+// Bound is how long a hub may take to heal after the last fault. One thing may have to wait for the other:
+//
+//   - the streams for a leader: at most 9 s, see [stream.elect];
+//   - who takes over, for the coordinator's authority to run out, and then for the lease of a node that is
+//     gone as well, by the slowest clock; what two processes of one name settle takes two leases more;
+//   - a release, for the longest handler: 5 s, see [client.requests];
+//   - the client, for an answer that got lost, before it asks again for what it must know: 5 s;
+//   - rounds of placing, starting, letting go and balancing, with a second's rest before balancing: 5 s.
 func (p *Plan) Bound() time.Duration {
-	wait := p.Config.Authority.Std() + p.Config.Lease.Std()
-	return 10*time.Second + wait + wait/10 + 30*time.Second
+	wait := p.Config.Authority.Std() + 3*p.Config.Lease.Std()
+	return 9*time.Second + wait + wait/10 + 15*time.Second
 }
 
 // restTime is for how long a hub that has healed must stay as it is. A move or a join that was asked for
@@ -27,13 +32,18 @@ const restTime = 3 * sec
 func (w *world) settle() {
 	w.runUntil(w.stallsEnd())
 	limit := w.now + int64(w.plan.Bound())
-	since, at := int64(0), uint64(0)
+	since, at, last := int64(0), uint64(0), ""
 	for w.broken == nil && w.now < limit+restTime {
 		w.runUntil(w.now + 100*ms)
 		if w.broken != nil {
 			return
 		}
-		switch why := w.unhealed(); {
+		why := w.unhealed()
+		if why != last && why != "" {
+			w.tell("", "not as it should be yet: %s", why)
+		}
+		last = why
+		switch {
 		case why != "":
 			if since = 0; w.now >= limit {
 				w.breach(RuleHeal, "%v after the last fault: %s", w.plan.Bound(), why)
@@ -41,6 +51,7 @@ func (w *world) settle() {
 			}
 		case since == 0 || w.check.view.Number != at:
 			since, at = w.now, w.check.view.Number
+			w.healed = w.now
 			w.tell("", "all is as it should be, by view %d", at)
 		case w.now-since >= restTime:
 			return

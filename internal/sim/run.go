@@ -7,10 +7,10 @@ import (
 
 // Result is what came of a run.
 type Result struct {
-	Violation *Violation // nil if all promises were kept
-	Story     string     // the last that happened, if it was asked for
-	Steps     uint64     // events
-	Healed    time.Duration
+	Violation *Violation    // nil if all promises were kept
+	Story     string        // the last that happened, if it was asked for
+	Steps     uint64        // events
+	Healed    time.Duration // how long after the last fault all was as it should be, and stayed so
 }
 
 // Run plays a plan. With lines, the last lines of its story are kept.
@@ -21,7 +21,7 @@ func Run(p Plan, u Unsafe, lines int) Result {
 	}
 	w := newWorld(p, u, t)
 	w.run()
-	r := Result{Violation: w.broken, Steps: w.steps, Healed: time.Duration(w.now - p.End)}
+	r := Result{Violation: w.broken, Steps: w.steps, Healed: time.Duration(w.healed - p.End)}
 	if t != nil {
 		r.Story = t.String()
 		if w.broken != nil {

@@ -27,6 +27,7 @@ type hunt struct {
 	next    atomic.Uint64
 	done    atomic.Uint64
 	events  atomic.Uint64
+	slowest atomic.Int64 // healing, in thousandths of what it may take
 	expired atomic.Bool
 	began   time.Time
 	until   time.Time // the test's time limit, less some time to end; zero if there is none
@@ -67,9 +68,11 @@ func (h *hunt) work() {
 			h.expired.Store(true)
 			return
 		}
-		r := sim.Run(sim.PlanOf(s), sim.Unsafe{}, 0)
+		p := sim.PlanOf(s)
+		r := sim.Run(p, sim.Unsafe{}, 0)
 		h.done.Add(1)
 		h.events.Add(r.Steps)
+		h.healed(p, r)
 		if r.Violation != nil {
 			h.t.Errorf("seed %d: %v\nIts story: go test ./internal/sim -run TestSim -sim.seed=%d", s, r.Violation, s)
 		}
@@ -98,7 +101,14 @@ func (h *hunt) progress() func() {
 // String says how far it is.
 func (h *hunt) String() string {
 	d := time.Since(h.began)
-	return fmt.Sprintf("%d of %d seeds from %d on, %d events, in %v", h.done.Load(), *seeds, *first, h.events.Load(), d.Round(100*time.Millisecond))
+	return fmt.Sprintf("%d of %d seeds from %d on, %d events, in %v; the slowest healing took %d %% of what it may", h.done.Load(), *seeds, *first,
+		h.events.Load(), d.Round(100*time.Millisecond), h.slowest.Load()/10)
+}
+
+func (h *hunt) healed(p sim.Plan, r sim.Result) {
+	share := int64(1000 * r.Healed / p.Bound())
+	for was := h.slowest.Load(); share > was && !h.slowest.CompareAndSwap(was, share); was = h.slowest.Load() {
+	}
 }
 
 // tell runs one seed, and tells the story of what it breaks.
@@ -108,6 +118,7 @@ func tell(t *testing.T, seed uint64) {
 	r := sim.Run(p, sim.Unsafe{}, 0)
 	if r.Violation == nil {
 		t.Logf("seed %d keeps all promises, in %d events; healed %v after the last fault", seed, r.Steps, r.Healed)
+		t.Log(sim.Run(p, sim.Unsafe{}, *lines).Story)
 		return
 	}
 	t.Errorf("seed %d: %v\n%s", seed, r.Violation, sim.Explain(p, sim.Unsafe{}, *lines))

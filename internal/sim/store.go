@@ -2,7 +2,6 @@ package sim
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
@@ -178,41 +177,4 @@ func (s *stream) repeat(records []view.Record) {
 			}
 		}
 	}
-}
-
-// since reads what is stored after a revision as the adapter does: the stream's end first, then record
-// by record until that is reached.
-func (s *stream) since(c *conn, after uint64, done func([]view.Record, uint64)) {
-	s.read(c, func(_ map[string]view.Record, last uint64) func() {
-		return func() {
-			if last <= after {
-				done(nil, last)
-				return
-			}
-			s.read(c, func(keys map[string]view.Record, _ uint64) func() {
-				records := recordsAfter(keys, after, last)
-				if n := len(records); n > 0 {
-					last = max(last, records[n-1].Revision)
-				}
-				return func() { done(records, last) }
-			})
-		}
-	})
-}
-
-// recordsAfter returns the records after a revision up to the first that reaches another one.
-func recordsAfter(keys map[string]view.Record, after, last uint64) []view.Record {
-	var records []view.Record
-	for _, r := range keys {
-		if r.Revision > after {
-			records = append(records, r)
-		}
-	}
-	slices.SortFunc(records, func(a, b view.Record) int { return int(a.Revision) - int(b.Revision) })
-	for i, r := range records {
-		if r.Revision >= last {
-			return records[:i+1]
-		}
-	}
-	return records
 }

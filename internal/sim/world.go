@@ -37,6 +37,7 @@ type world struct {
 	lag     float64 // chance that a message takes long
 	unsafe  Unsafe
 	healing bool
+	healed  int64 // since when all is as it should be
 	broken  *Violation
 	trace   *trace
 }
@@ -128,6 +129,17 @@ func (w *world) ended(p *process) {
 			w.running[p.name] = x
 		}
 	}
+}
+
+// living returns how many processes of a name there are.
+func (w *world) living(name string) int {
+	n := 0
+	for _, p := range w.procs {
+		if p.name == name && !p.gone {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) breach(rule, format string, args ...any) {
