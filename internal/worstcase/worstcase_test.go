@@ -1,0 +1,86 @@
+package worstcase_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/internal/worstcase"
+	"github.com/phub-io/phub/protocol"
+)
+
+func deployment(change func(*worstcase.Deployment)) worstcase.Deployment {
+	d := worstcase.Deployment{
+		Config: protocol.DefaultConfig(), Nodes: 3, Servers: 3, Asked: true,
+		RoundTrip: time.Millisecond, Write: 10 * time.Millisecond, Dial: 5 * time.Millisecond,
+	}
+	change(&d)
+	return d
+}
+
+func TestCases_FollowFromTheOptions(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*worstcase.Deployment)
+		want   []time.Duration // as the cases stand
+	}{
+		"defaults": {func(*worstcase.Deployment) {}, ms(134, 2046, 124, 2081, 34, 12046)},
+		"fast, with access": {func(d *worstcase.Deployment) {
+			d.Config.Failover, d.Kick = protocol.FailoverFast, true
+		}, ms(134, 835, 124, 835, 34, 12046)},
+		"fast, without access": {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverFast }, ms(134, 2046, 124, 2081, 34, 12046)},
+		"strict":               {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverStrict }, ms(2046, 2046, 2081, 2081, 34, 12046)},
+		"no server answers":    {func(d *worstcase.Deployment) { d.Asked = false }, ms(2046, 2046, 2081, 2081, 34, 12046)},
+		"two nodes":            {func(d *worstcase.Deployment) { d.Nodes = 2 }, ms(134, 2046, 124, 15036, 34, 12046)},
+		"a hundred nodes":      {func(d *worstcase.Deployment) { d.Nodes = 101 }, ms(609, 2046, 124, 2081, 34, 12046)},
+		"one server":           {func(d *worstcase.Deployment) { d.Servers = 1 }, ms(134, 2046, 124, 2081, 0, 0)},
+		"a lease too short to kick within": {func(d *worstcase.Deployment) {
+			d.Config.Failover, d.Kick = protocol.FailoverFast, true
+			d.Config.Heartbeat, d.Config.Lease = protocol.Duration(20*time.Millisecond), protocol.Duration(60*time.Millisecond)
+		}, ms(134, 106, 124, 141, 34, 12046)},
+	} {
+		for i, c := range deployment(tc.change).Cases() {
+			if c.Takes != tc.want[i] {
+				t.Errorf("%s: %s: found %v by %q, expected %v", name, c.Fault, c.Takes, c.Formula, tc.want[i])
+			}
+		}
+	}
+}
+
+func ms(list ...int) []time.Duration {
+	var all []time.Duration
+	for _, n := range list {
+		all = append(all, time.Duration(n)*time.Millisecond)
+	}
+	return all
+}
+
+// TestCases_AreThoseOfThePage compares the formulas with docs/failover.md.
+func TestCases_AreThoseOfThePage(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/failover.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for _, change := range []func(*worstcase.Deployment){
+		func(*worstcase.Deployment) {},
+		func(d *worstcase.Deployment) { d.Config.Failover, d.Kick = protocol.FailoverFast, true },
+		func(d *worstcase.Deployment) { d.Config.Failover, d.Nodes = protocol.FailoverStrict, 2 },
+	} {
+		for _, c := range deployment(change).Cases() {
+			if !strings.Contains(page, c.Formula) {
+				t.Errorf("docs/failover.md has no formula %q, which is evaluated for %q", c.Formula, c.Fault)
+			}
+		}
+	}
+	for _, formula := range []string{
+		"`proof(p) = p + tick + ask + 3R`",
+		"`kick = heartbeat + max(heartbeat/4, 50 ms) + max(heartbeat/4, 100 ms) + 2 tick + 4R`",
+	} {
+		if !strings.Contains(page, formula) {
+			t.Errorf("docs/failover.md has no formula %s", formula)
+		}
+	}
+}
