@@ -50,7 +50,7 @@ type Unsafe struct {
 	NumberByView bool // the next view's number looks at the last view only
 	NoSince      bool // an incarnation has what an earlier one of its name had
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
-	ForgetGone   bool // departures are forgotten at once
+	ForgetGone   bool // a view tells only of its own departures
 	IgnoreHoles  bool // records are taken though one before them was missed
 
 	// Placement.

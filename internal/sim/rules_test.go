@@ -41,6 +41,7 @@ var rules = []rule{
 	{"grant-fenced", 0, func(u *sim.Unsafe) { u.View.GrantFenced = true }},
 	{"not-just-seen", 0, func(u *sim.Unsafe) { u.View.NotJustSeen = true }},
 	{"fence-renews-nothing", 0, func(u *sim.Unsafe) { u.View.FenceRenewsNothing = true }},
+	{"same-name", 0, func(u *sim.Unsafe) { u.View.NoSince, u.View.ReuseNames = true, true }},
 	{"missed-fence", 0, func(u *sim.Unsafe) { u.View.MissedFence = true }},
 	{"lead-unproven", 0, func(u *sim.Unsafe) { u.View.LeadUnproven = true }},
 	{"found-anyway", 0, func(u *sim.Unsafe) { u.View.FoundAnyway = true }},
