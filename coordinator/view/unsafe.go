@@ -51,7 +51,6 @@ type Unsafe struct {
 	NoSince      bool // an incarnation has what an earlier one of its name had
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
 	ForgetGone   bool // a view tells only of its own departures
-	IgnoreHoles  bool // records are taken though one before them was missed
 
 	// Placement.
 	OldReports    bool // reports are taken in whatever order they arrive
