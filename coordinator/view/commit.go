@@ -37,13 +37,13 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
 }
 
-// nextNumber returns the next view's number: one above all that were used before. Without a view to
-// follow, the stream's last revision is no smaller than any of them: each view took at least one.
+// nextNumber returns the next view's number: one above all that were used before. Where views may have
+// been missed, the stream's last revision is no smaller than any of them: each took at least one.
 func (m *Machine) nextNumber() uint64 {
 	switch {
 	case m.cfg.Unsafe.NumberByView:
 		return m.viewNumber() + 1
-	case m.history.View() == nil:
+	case m.history.View() == nil, m.history.unsure:
 		return max(m.history.Newest(), m.history.Last()) + 1
 	}
 	return m.history.Newest() + 1
@@ -56,9 +56,7 @@ func (m *Machine) nextView(reason string) *protocol.View {
 	}
 	if old := m.history.View(); old != nil {
 		v.Members = append(v.Members, old.Members...)
-		if !m.cfg.Unsafe.ForgetGone {
-			v.Gone = append(v.Gone, old.Gone...)
-		}
+		v.Gone = append(v.Gone, old.Gone...)
 	}
 	return v
 }

@@ -29,6 +29,7 @@ type History struct {
 	pending  []pending         // since the last view
 	newest   uint64            // the largest view number that any entry mentions
 	restored bool              // records are being read back, not followed live
+	unsure   bool              // the view's key holds none, and views before that may have been missed
 }
 
 // pending is a record that waits for the view that commits it. One that was read back vouches for
@@ -130,11 +131,12 @@ func (h *History) commit(r Record) (Commit, bool) {
 	}
 	if err != nil {
 		h.bad[r.Key] = err.Error()
+		h.unsure = h.unsure || h.restored && r.Revision > h.last+1
 		h.pending = h.pending[:len(h.pending)-1]
 		return Commit{}, false
 	}
 	c := Commit{Before: h.view, After: v}
-	h.view = v
+	h.view, h.unsure = v, false
 	delete(h.bad, r.Key)
 	for _, p := range h.pending[:len(h.pending)-1] {
 		// Read back, the views between are gone, and a record of theirs vouches for itself.

@@ -14,6 +14,7 @@ type ownKey struct {
 	reading  bool          // the key is being read, because a write's outcome is unknown or a conflict
 	sent     time.Duration // when the write under way was sent
 	accepted time.Duration // when the last accepted write was sent
+	revision uint64        // of that write
 	next     time.Duration // when the next is due
 	beat     uint64
 	urgent   bool          // write as soon as possible
@@ -142,7 +143,7 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 		m.readOwnKey()
 		return
 	}
-	k.claimed, k.fresh, k.accepted = true, true, k.sent
+	k.claimed, k.fresh, k.accepted, k.revision = true, true, k.sent, e.Revision
 	m.nodeStored(recordOf(e.Write.Record, e.Revision))
 	if e.Write.Record.Status == protocol.Left {
 		m.hasLeft()

@@ -361,10 +361,13 @@ func (m *Machine) fenceDue(p *peer) bool {
 	}
 	k := m.nodes.Get(p.in.Node)
 	switch member := m.history.View().Has(p.in); {
-	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && member:
+	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && member && m.knowsSince(p.since):
 		p.fence = fenced // by a predecessor, or by its own leaving
 		return false
 	case k != nil && k.ID != p.in.ID:
+		if member {
+			m.refreshKey() // whether it came later is known after that
+		}
 		return false // another incarnation's record is not to be overwritten for its sake
 	}
 	return m.proven(p) || m.now.Mono-m.lastSign(p) > m.settings().Lease.Std()*3/4

@@ -14,6 +14,7 @@ type candidacy struct {
 	last    Known                           // its last record; zero if none was seen
 	confirm protocol.Conn                   // the connection that it named in an answer since then, if any
 	closed  map[protocol.Conn]time.Duration // its closed connections, and since when this is known
+	unsure  time.Duration                   // since when views may have been missed; 0 if not
 	suspect bool
 	asked   time.Duration // when its connection was last asked for
 	probed  time.Duration
@@ -67,7 +68,7 @@ func (m *Machine) confirms() protocol.Conn {
 // coordAnswered takes that the coordinator answered a heartbeat, and the connection by which it did.
 func (m *Machine) coordAnswered(number uint64, a protocol.BeatAnswer) {
 	c := &m.coord
-	if a.Coordinator != c.of || (c.busy || m.coordFenced()) && !m.cfg.Unsafe.ConfirmFenced {
+	if a.Coordinator != c.of || (c.busy || m.coordDoubtful()) && !m.cfg.Unsafe.ConfirmFenced {
 		return
 	}
 	c.pledged(m.now.Mono, number)
@@ -106,6 +107,9 @@ func (m *Machine) candidate() {
 		return
 	}
 	m.watchCoordinator(v)
+	if m.unsure(v) {
+		return
+	}
 	m.kickCoordinator()
 	if m.now.Mono < m.coord.retry {
 		return
@@ -121,6 +125,29 @@ func (m *Machine) candidate() {
 		}
 		m.refreshKey()
 	}
+}
+
+// unsure reports whether somebody may coordinate, or be a member, by a view that this node missed and
+// can't read any more, because something else stands in its place. Whoever knows that view writes it anew; if
+// nobody does, all that was granted by it ends.
+func (m *Machine) unsure(v *protocol.View) bool {
+	c := &m.coord
+	if !m.history.unsure {
+		c.unsure = 0
+		return false
+	}
+	if c.unsure == 0 {
+		c.unsure = m.now.Mono
+	}
+	if m.now.Mono < c.unsure+m.settings().Authority.Std()+m.settings().Lease.Std() {
+		return true
+	}
+	for _, k := range m.nodes.nodes {
+		if !v.Has(k.Incarnation) && k.ID != m.self.ID && k.Status.Alive() && m.now.Mono < k.Renewed+k.Lease.Std() {
+			return true
+		}
+	}
+	return false
 }
 
 // refreshKey renews the own record ahead of its time, so that it is good when the role is to be taken:
@@ -176,8 +203,28 @@ func (m *Machine) coordSilent(o Outcome) {
 
 // coordFenced reports whether no write of the coordinator's incarnation can be accepted any more.
 func (m *Machine) coordFenced() bool {
+	c, k := &m.coord, m.nodes.Get(m.coord.of.Node)
+	switch {
+	case m.cfg.Unsafe.NoCoordinatorFence:
+		return true
+	case k == nil || k.ID == c.of.ID:
+		return k != nil && !k.Status.Alive()
+	}
+	return c.last.ID == c.of.ID || m.knowsSince(c.since)
+}
+
+// coordDoubtful reports whether the record under the coordinator's name is a fence, or not its own.
+func (m *Machine) coordDoubtful() bool {
 	k := m.nodes.Get(m.coord.of.Node)
-	return k != nil && (k.ID != m.coord.of.ID || !k.Status.Alive()) || m.cfg.Unsafe.NoCoordinatorFence
+	return k != nil && (k.ID != m.coord.of.ID || !k.Status.Alive())
+}
+
+// knowsSince reports whether this node knows all that was written to the nodes bucket before an instant: all
+// up to a record that it wrote itself since then. Only then does another incarnation's record under the name
+// of one that wrote its own before that say that it came after it, and not that it came before.
+func (m *Machine) knowsSince(at time.Duration) bool {
+	k := &m.key
+	return k.claimed && k.accepted >= at && m.nodes.Last() >= k.revision || m.cfg.Unsafe.OldRecords
 }
 
 // fenceCoordinator makes every later write of the coordinator's incarnation fail, once there is
@@ -185,6 +232,10 @@ func (m *Machine) coordFenced() bool {
 func (m *Machine) fenceCoordinator() {
 	c := &m.coord
 	if c.busy || !m.key.claimed && c.of.Node != m.self.Node {
+		return
+	}
+	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID {
+		m.refreshKey() // whether it came later is known after that
 		return
 	}
 	reason := m.fenceReason()

@@ -25,6 +25,7 @@ type Unsafe struct {
 	// Removal and takeover.
 	NoFence            bool // members are removed without a fence
 	NoCoordinatorFence bool // the coordinator is replaced without a fence
+	OldRecords         bool // the record of an incarnation that came before is taken as one that came after
 	NoWait             bool // a fenced member is removed at once
 	NoCoordinatorWait  bool // a fenced coordinator is replaced at once
 	GrantFenced        bool // a node that is being removed is still granted its lease
@@ -50,7 +51,8 @@ type Unsafe struct {
 	NumberByView bool // the next view's number looks at the last view only
 	NoSince      bool // an incarnation has what an earlier one of its name had
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
-	ForgetGone   bool // a view tells only of its own departures
+	ForgetGone   bool // departures are forgotten at once
+	IgnoreHoles  bool // records are taken though one before them was missed
 
 	// Placement.
 	OldReports    bool // reports are taken in whatever order they arrive

@@ -19,7 +19,6 @@ func (w *world) meddle(f Fault) {
 		return
 	}
 	keys := append(slices.Sorted(maps.Keys(s.keys)), "nobodys")
-	keys = slices.DeleteFunc(keys, func(k string) bool { return k == protocol.ViewKey })
 	key := keys[(f.A/len(buckets)+f.B)%len(keys)]
 	r := view.Record{Key: key}
 	old := s.old[key]
@@ -37,10 +36,16 @@ func (w *world) meddle(f Fault) {
 }
 
 // mayDelete reports whether a key may be deleted: not one that holds a fence. Whoever does that lets a
-// node live again that is being removed, as whoever writes another record of it does.
+// node live again that is being removed, as whoever writes another record of it does. Nor an entry: a
+// deletion can't vouch for itself, so a node that reads it back obeys it, one that hears of it does not,
+// and until there is another entry of that child the two know different things.
 func (w *world) mayDelete(s *stream, key string) bool {
-	if s.bucket != protocol.NodesBucket {
+	switch s.bucket {
+	case protocol.ChildrenBucket:
 		return true
+	case protocol.PlacementBucket:
+		return w.client.names[key] == nil
+	case protocol.NodesBucket:
 	}
 	rec, err := protocol.DecodeNodeRecord(s.keys[key].Value)
 	return err != nil || rec.Status.Alive()
