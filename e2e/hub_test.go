@@ -33,12 +33,20 @@ type testHub struct {
 	nodes  map[string]*process
 	pauses []history.Pause
 	deaths []history.Death
+
+	failover string // that nodes ask for; "" is the default
 }
 
 // startHub starts nodes and waits until the hub is settled.
 func startHub(t *testing.T, c *natsCluster, nodes ...string) *testHub {
 	t.Helper()
-	h := &testHub{t: t, nats: c, dir: c.dir, nodes: map[string]*process{}}
+	return startHubWith(t, c, "", nodes...)
+}
+
+// startHubWith is startHub with the hub's failover; "" is the default.
+func startHubWith(t *testing.T, c *natsCluster, failover string, nodes ...string) *testHub {
+	t.Helper()
+	h := &testHub{t: t, nats: c, dir: c.dir, failover: failover, nodes: map[string]*process{}}
 	h.connect()
 	for _, name := range nodes {
 		h.start(name)
@@ -51,7 +59,7 @@ func startHub(t *testing.T, c *natsCluster, nodes ...string) *testHub {
 func (h *testHub) start(name string) *process {
 	h.t.Helper()
 	p := start(h.t, h.dir, name, bin.testnode, "-hub", hubName, "-name", name, "-url", h.nats.url(),
-		"-record", h.records(name), "-busy", "1ms")
+		"-record", h.records(name), "-busy", "1ms", "-failover", h.failover)
 	h.nodes[name] = p
 	return p
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
 )
 
 func main() {
@@ -33,11 +34,13 @@ func run() error {
 	path := flag.String("record", "", "file to append what is handled to")
 	store := flag.String("store", "", "URL of what registers are written to")
 	inOrder := flag.Bool("in-order", false, "connect to the first NATS server that can be reached")
+	failover := flag.String("failover", "", "the hub's failover: auto, strict or fast")
 	rule := flag.String("unsafe", "", "safety rule to switch off, in a program built with the tag phub_unsafe")
 	flag.Parse()
 	if err := os.Setenv("PHUB_UNSAFE", *rule); err != nil {
 		return err
 	}
+	opts.Config.Failover = protocol.Failover(*failover)
 	if *inOrder {
 		opts.NATS = append(opts.NATS, nats.DontRandomize())
 	}
