@@ -1,11 +1,19 @@
 package jetstream_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/internal/natsembed"
+	"github.com/phub-io/phub/internal/natstest"
+	"github.com/phub-io/phub/protocol"
 )
 
 var shown = regexp.MustCompile("(?s)(?:<!-- test: in ([^\n]+) -->\n)?```(?:text|json)\n(.*?)\n```")
@@ -47,4 +55,58 @@ func containsTrimmed(lines []string, line string) bool {
 		}
 	}
 	return false
+}
+
+var permissions = regexp.MustCompile("(?s)\n(A node|A client)[^`]*```text\n(publish: .*?)\n```")
+
+const withPermissions = `
+system_account: SYS
+accounts {
+  SYS { exports: [
+    { stream: "$SYS.ACCOUNT.APP.DISCONNECT", accounts: [ APP ] }
+    { service: "$SYS.REQ.SERVER.*.KICK", accounts: [ APP ] }
+  ] }
+  APP {
+    jetstream: enabled
+    users: [
+      { user: node, password: node, permissions: { %s } }
+      { user: client, password: client, permissions: { %s } }
+    ]
+    imports: [
+      { stream: { account: SYS, subject: "$SYS.ACCOUNT.APP.DISCONNECT" }, to: "phub._sys.disconnect" }
+      { service: { account: SYS, subject: "$SYS.REQ.SERVER.*.KICK" }, to: "phub._sys.kick.*" }
+    ]
+  }
+}
+`
+
+// TestDocs_PermissionsAreEnoughForANodeAndNoMoreForAClient runs a server with the permissions of
+// docs/wire.md.
+func TestDocs_PermissionsAreEnoughForANodeAndNoMoreForAClient(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/wire.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := permissions.FindAllStringSubmatch(string(page), -1)
+	if len(found) != 2 || found[0][1] != "A node" || found[1][1] != "A client" {
+		t.Fatalf("found the permissions %q, expected a node's and a client's", found)
+	}
+	srv := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) {
+		if err := o.ProcessConfigString(fmt.Sprintf(withPermissions, found[0][2], found[1][2])); err != nil {
+			t.Error(err)
+		}
+	}})
+	if srv.Running() == nil {
+		t.Fatal("the server does not run")
+	}
+	kickAndHear(t, dial(srv.URL(), nats.UserInfo("node", "node")))
+	denied := make(chan error, 1)
+	nc := natstest.Connect(t, srv.URL(), nats.UserInfo("client", "client"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
+	if err := nc.Publish(protocol.KickSubject(nc.ConnectedServerId()), []byte(`{"cid":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-denied; !strings.Contains(err.Error(), "phub._sys.kick") {
+		t.Errorf("a client that has a connection closed: %v, expected that it may not", err)
+	}
 }

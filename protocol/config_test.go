@@ -45,6 +45,7 @@ func TestConfig_Validate(t *testing.T) {
 		{"an authority too long", protocol.Config{Authority: d(61 * time.Minute)}, "authority"},
 		{"a probe too short", protocol.Config{Probe: 1}, "probe"},
 		{"a probe longer than a heartbeat", protocol.Config{Probe: d(501 * time.Millisecond)}, "probe"},
+		{"a hub that disconnects who hangs", protocol.Config{Failover: protocol.FailoverFast}, ""},
 		{"a failover that does not exist", protocol.Config{Failover: "never"}, "failover"},
 		{"a strategy that does not exist", protocol.Config{Redundancy: protocol.Redundancy{Strategy: "x"}}, "redundancy.strategy"},
 	} {
@@ -122,6 +123,17 @@ func TestDuration_JSON(t *testing.T) {
 		var v protocol.Duration
 		if err := v.UnmarshalJSON([]byte(in)); (err == nil) != ok {
 			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+func TestFailover_ProvesUnlessItIsStrict(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[protocol.Failover]bool{
+		protocol.FailoverAuto: true, protocol.FailoverFast: true, protocol.FailoverStrict: false, "": false, "never": false,
+	} {
+		if got := f.Proves(); got != want {
+			t.Errorf("failover %q takes a closed connection as proof: %v, want %v", f, got, want)
 		}
 	}
 }
