@@ -40,7 +40,7 @@ func TestDocs_ShowWhatIsTried(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(string(file), "\n")
-		for _, line := range strings.Split(b[2], "\n") {
+		for line := range strings.SplitSeq(b[2], "\n") {
 			if !containsTrimmed(lines, line) {
 				t.Errorf("%s has no line %q", b[1], line)
 			}
