@@ -160,6 +160,18 @@ func (s *Session) options(ctx context.Context) nats.Option {
 func clientName(hub, node string) string { return "phub " + hub + " " + node }
 
 func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
+	if err := s.use(nc); err != nil {
+		return err
+	}
+	if s.cfg.Known {
+		s.work.Go(s.keepBuckets)
+		return nil
+	}
+	return s.setup(ctx)
+}
+
+// use takes the connection, and finds out its name.
+func (s *Session) use(nc *nats.Conn) error {
 	s.nc = nc
 	s.conn, s.server = protocol.Conn{Server: nc.ConnectedServerId()}, nc.ConnectedUrl()
 	cid, err := nc.GetClientID()
@@ -173,11 +185,7 @@ func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	s.js = js
-	if s.cfg.Known {
-		s.work.Go(s.keepBuckets)
-		return nil
-	}
-	return s.setup(ctx)
+	return nil
 }
 
 // setup makes or checks the buckets. NATS answers a denied request with silence, and tells the

@@ -71,6 +71,7 @@ func (a *app) commandLine() *fisk.Application {
 	a.addChild(cli)
 	a.addReq(cli)
 	a.addStatus(cli)
+	a.addDoctor(cli)
 	a.addBench(cli)
 	a.addHub(cli)
 	a.addVersion(cli)

@@ -20,6 +20,7 @@ func TestHelp_Golden(t *testing.T) {
 		"req":          {"req", "--help"},
 		"demo":         {"demo", "--help"},
 		"bench":        {"bench", "failover", "--help"},
+		"doctor":       {"doctor", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := phubRun(t, nil, "", args...)

@@ -29,8 +29,11 @@ type probe struct {
 	check activeCheck
 }
 
-// probeWindow is how many requests are sent at a time, and probePause the pause after them.
+// firstWindow is how many requests are sent at a time until the first child has answered from elsewhere,
+// probeWindow how many from then on, and probePause the pause after them. More at first would only take
+// the processor from those who are measured.
 const (
+	firstWindow = 10
 	probeWindow = 100
 	probePause  = time.Millisecond
 )
@@ -103,8 +106,12 @@ func (p *probe) until(ctx context.Context, limit time.Duration) error {
 func (p *probe) open(from int) (window []int, left int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	size := probeWindow
+	if p.left == len(p.at) {
+		size = firstWindow
+	}
 	for j := range p.at {
-		if i := (from + j) % len(p.at); p.at[i] == 0 && len(window) < probeWindow {
+		if i := (from + j) % len(p.at); p.at[i] == 0 && len(window) < size {
 			window = append(window, i)
 		}
 	}

@@ -56,7 +56,9 @@ func (m *Machine) nextView(reason string) *protocol.View {
 	}
 	if old := m.history.View(); old != nil {
 		v.Members = append(v.Members, old.Members...)
-		v.Gone = append(v.Gone, old.Gone...)
+		if !m.cfg.Unsafe.ForgetGone {
+			v.Gone = append(v.Gone, old.Gone...)
+		}
 	}
 	return v
 }

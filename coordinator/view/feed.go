@@ -26,7 +26,7 @@ func (f *feed) live(r Record) []Record {
 	switch {
 	case r.Revision <= f.last:
 		return nil
-	case !f.loaded || r.Revision != f.last+1 && !f.unsafe.IgnoreHoles:
+	case !f.loaded || r.Revision != f.last+1:
 		if len(f.ahead) < maxAhead {
 			f.ahead = append(f.ahead, r)
 		}

@@ -89,7 +89,7 @@ func (m *Machine) forgetGone() bool {
 		return false
 	}
 	for _, e := range m.history.entries {
-		if m.mentionsGone(v, e) && !m.cfg.Unsafe.ForgetGone {
+		if m.mentionsGone(v, e) {
 			return false
 		}
 	}

@@ -51,8 +51,7 @@ type Unsafe struct {
 	NumberByView bool // the next view's number looks at the last view only
 	NoSince      bool // an incarnation has what an earlier one of its name had
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
-	ForgetGone   bool // departures are forgotten at once
-	IgnoreHoles  bool // records are taken though one before them was missed
+	ForgetGone   bool // a view tells only of its own departures
 
 	// Placement.
 	OldReports    bool // reports are taken in whatever order they arrive

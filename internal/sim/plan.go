@@ -153,6 +153,11 @@ func (p *Plan) faults(r *rand.Rand) {
 			p.burst(r, t)
 		}
 	}
+	if r.IntN(2) == 0 {
+		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
+			p.play(&Recipes[r.IntN(len(Recipes))], r, t)
+		}
+	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {
 		p.Faults = append(p.Faults, faultOf(r, StartChild+Kind(r.IntN(3)), t))
 	}

@@ -93,7 +93,7 @@ func (h *host) send(c *conn, node string, req protocol.ReleaseRequest, answer fu
 func (h *host) takeReleases(node string, a protocol.ReleaseAnswer, views map[string]uint64) {
 	for _, child := range a.Released {
 		h.p.w.tell(h.p.name, "hears that %s let go of %s, as view %d asks", node, child, views[child])
-		if s := h.slots[child]; s != nil && h.asks[node][s] == views[child] {
+		if s := h.slots[child]; s != nil && (h.asks[node][s] == views[child] || h.limits.Unsafe.AnyRelease) {
 			delete(h.asks[node], s)
 			s.step(replica.Released{Node: node, View: views[child]})
 		}

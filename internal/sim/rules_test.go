@@ -2,133 +2,168 @@ package sim_test
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/phub-io/phub/internal/sim"
+	"github.com/phub-io/phub/protocol"
 )
 
-var off = flag.String("sim.off", "", "look for a run that breaks a promise with this rule switched off")
+var (
+	off     = flag.String("sim.off", "", "switch only this rule off in TestRules, and tell the story of what happens then")
+	rewrite = flag.Bool("sim.rewrite", false, "write the table of rules in docs/simulation.md")
+)
 
+// promise is what a rule keeps: the ones that a run may find broken without it.
+type promise struct {
+	name  string
+	rules []string
+}
+
+var (
+	oneActive = promise{"one active", []string{sim.RuleOneActive, sim.RuleEpoch, sim.RuleOneGrants}}
+	viewsGrow = promise{"one history", []string{sim.RuleViews}}
+	kept      = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
+)
+
+// rule is a safety rule that can be switched off.
 type rule struct {
-	name string
-	seed uint64 // the first that shows what the rule is for; 0: not known
-	off  func(u *sim.Unsafe)
+	name   string
+	off    string // what the hub does without it
+	why    string // the section of DESIGN.md
+	recipe string // the faults that it is for
+	mode   protocol.Failover
+	breaks promise
+	within uint64 // how many seeds are needed at most
+	set    func(u *sim.Unsafe)
 }
 
 var rules = []rule{
-	{"trust-from-answer", 0, func(u *sim.Unsafe) { u.View.TrustFromAnswer = true }},
-	{"no-margin", 0, func(u *sim.Unsafe) { u.View.NoMargin = true }},
-	{"keep-trust", 22, func(u *sim.Unsafe) { u.View.KeepTrust = true }},
-	{"grant-anyway", 40, func(u *sim.Unsafe) { u.View.GrantAnyway = true }},
-	{"authority-by-grants", 0, func(u *sim.Unsafe) { u.View.AuthorityByGrants = true }},
-	{"ignore-fence", 40, func(u *sim.Unsafe) { u.View.IgnoreFence = true }},
-	{"take-behind", 0, func(u *sim.Unsafe) { u.View.TakeBehind = true }},
-	{"act-anyway", 0, func(u *sim.Unsafe) { u.View.ActAnyway = true }},
-	{"no-backing", 0, func(u *sim.Unsafe) { u.View.NoBacking = true }},
-	{"withdraw-early", 0, func(u *sim.Unsafe) { u.View.WithdrawEarly = true }},
-	{"pledge-withdrawn", 0, func(u *sim.Unsafe) { u.View.PledgeWithdrawn = true }},
-	{"pledge-to-anyone", 0, func(u *sim.Unsafe) { u.View.PledgeToAnyone = true }},
-	{"pledge-from-arrival", 0, func(u *sim.Unsafe) { u.View.PledgeFromArrival = true }},
-	{"old-withdrawals", 0, func(u *sim.Unsafe) { u.View.OldWithdrawals = true }},
-	{"no-proposals", 0, func(u *sim.Unsafe) { u.View.NoProposals = true }},
-	{"no-fence", 1, func(u *sim.Unsafe) { u.View.NoFence = true }},
-	{"no-coordinator-fence", 72, func(u *sim.Unsafe) { u.View.NoCoordinatorFence = true }},
-	{"old-records", 0, func(u *sim.Unsafe) { u.View.OldRecords = true }},
-	{"no-wait", 46, func(u *sim.Unsafe) { u.View.NoWait = true }},
-	{"no-coordinator-wait", 76, func(u *sim.Unsafe) { u.View.NoCoordinatorWait = true }},
-	{"grant-fenced", 0, func(u *sim.Unsafe) { u.View.GrantFenced = true }},
-	{"not-just-seen", 0, func(u *sim.Unsafe) { u.View.NotJustSeen = true }},
-	{"fence-renews-nothing", 0, func(u *sim.Unsafe) { u.View.FenceRenewsNothing = true }},
-	{"missed-fence", 0, func(u *sim.Unsafe) { u.View.MissedFence = true }},
-	{"lead-unproven", 0, func(u *sim.Unsafe) { u.View.LeadUnproven = true }},
-	{"found-anyway", 0, func(u *sim.Unsafe) { u.View.FoundAnyway = true }},
-	{"silence-proves", 50, func(u *sim.Unsafe) { u.View.SilenceProves = true }},
-	{"strict-takes-it", 0, func(u *sim.Unsafe) { u.View.StrictTakesIt = true }},
-	{"stale-evidence", 0, func(u *sim.Unsafe) { u.View.StaleEvidence = true }},
-	{"no-confirm", 83, func(u *sim.Unsafe) { u.View.NoConfirm = true }},
-	{"confirm-fenced", 0, func(u *sim.Unsafe) { u.View.ConfirmFenced = true }},
-	{"newcomers-prove", 0, func(u *sim.Unsafe) { u.View.NewcomersProve = true }},
-	{"report-proves", 259, func(u *sim.Unsafe) { u.View.ReportProves = true }},
-	{"change-members", 0, func(u *sim.Unsafe) { u.View.ChangeMembers = true }},
-	{"guess-commit", 4, func(u *sim.Unsafe) { u.View.GuessCommit = true }},
-	{"obey-foreign", 0, func(u *sim.Unsafe) { u.View.ObeyForeign = true }},
-	{"number-by-view", 0, func(u *sim.Unsafe) { u.View.NumberByView = true }},
-	{"no-since", 6, func(u *sim.Unsafe) { u.View.NoSince = true }},
-	{"reuse-names", 0, func(u *sim.Unsafe) { u.View.ReuseNames = true }},
-	{"forget-gone", 0, func(u *sim.Unsafe) { u.View.ForgetGone = true }},
-	{"ignore-holes", 2, func(u *sim.Unsafe) { u.View.IgnoreHoles = true }},
-	{"old-reports", 0, func(u *sim.Unsafe) { u.View.OldReports = true }},
-	{"reports-in-part", 1, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
-	{"drop-after", 53, func(u *sim.Unsafe) { u.View.DropAfter = true }},
-	{"unknown-before", 0, func(u *sim.Unsafe) { u.View.UnknownBefore = true }},
-	{"no-inherit", 0, func(u *sim.Unsafe) { u.View.NoInherit = true }},
-	{"ack-early", 1, func(u *sim.Unsafe) { u.View.AckEarly = true }},
-	{"door-by-timer", 53, func(u *sim.Unsafe) { u.Replica.DoorByTimer = true }},
-	{"no-ask", 1, func(u *sim.Unsafe) { u.Replica.NoAsk = true }},
-	{"forget-release", 0, func(u *sim.Unsafe) { u.Replica.ForgetRelease = true }},
-	{"any-release", 0, func(u *sim.Unsafe) { u.Replica.AnyRelease = true }},
-	{"keep-tenure", 0, func(u *sim.Unsafe) { u.Replica.KeepTenure = true }},
-	{"no-compare-views", 1, func(u *sim.Unsafe) { u.NoCompareViews = true }},
-	{"no-compare-entries", 0, func(u *sim.Unsafe) { u.NoCompareEntries = true }},
-	{"no-compare-specs", 0, func(u *sim.Unsafe) { u.NoCompareSpecs = true }},
-	{"no-compare-records", 22, func(u *sim.Unsafe) { u.NoCompareRecords = true }},
-	{"any-server", 15, func(u *sim.Unsafe) { u.AnyServer = true }},
-	{"self-reconnect", 4, func(u *sim.Unsafe) { u.SelfReconnect = true }},
-	{"release-untrusted", 0, func(u *sim.Unsafe) { u.ReleaseUntrusted = true }},
-	{"release-serving", 1, func(u *sim.Unsafe) { u.ReleaseServing = true }},
+	{"NoMargin", "trust lasts for the whole lease, without the margin", "leases", "a node is not heard", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoMargin = true }},
+	{"DoorByTimer", "the door does not look at the lease, only a timer does", "leases", "a node hangs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.DoorByTimer = true }},
+	{"KeepTrust", "trust outlives the connection", "evidence", "a newcomer knows the coordinator by an old record", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.KeepTrust = true }},
+	{"GrantAnyway", "leases are granted without authority", "leases", "the coordinator hangs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.GrantAnyway = true }},
+	{"AuthorityByGrants", "what it grants renews the coordinator's own authority", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.AuthorityByGrants = true }},
+	{"NoBacking", "the coordinator does not ask who stands behind it", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.NoBacking = true }},
+	{"PledgeFromArrival", "a pledge counts from its arrival, not from the answer that it speaks of", "leases", "the coordinator hangs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.PledgeFromArrival = true }},
+	{"NoFence", "members are removed without a fence", "leases", "a node is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoFence = true }},
+	{"NoCoordinatorFence", "the coordinator is replaced without a fence", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoCoordinatorFence = true }},
+	{"NoCompareRecords", "nodes' records are stored without compare-and-set", "leases", "a node is not heard", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.NoCompareRecords = true }},
+	{"IgnoreFence", "an incarnation that was fenced goes on, and writes over the fence", "leases", "the coordinator comes back while it is replaced", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.IgnoreFence = true }},
+	{"NoWait", "a fenced member is removed at once", "leases", "a node is not heard", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoWait = true }},
+	{"NoCoordinatorWait", "a fenced coordinator is replaced at once", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoCoordinatorWait = true }},
+	{"NotJustSeen", "a successor counts from the records, not from its takeover", "leases", "a node hangs when the coordinator dies", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NotJustSeen = true }},
+	{"SilenceProves", "a server that does not answer proves that the connection is closed", "evidence", "a node is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.SilenceProves = true }},
+	{"AnyServer", "any server's word counts, not only of the one that had the connection", "evidence", "a node is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.AnyServer = true }},
+	{"StaleEvidence", "a successor takes a node's connection from an old record", "evidence", "a node has left the connection that its record names", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.StaleEvidence = true }},
+	{"NoConfirm", "a coordinator acts over a new connection before all members know of it", "evidence", "a newcomer knows the coordinator by an old record", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoConfirm = true }},
+	{"StrictTakesIt", "a closed connection is proof with `failover: strict`, too", "evidence", "a server closes the connection of a node that hangs", protocol.FailoverStrict, oneActive, 30, func(u *sim.Unsafe) { u.View.StrictTakesIt = true }},
+	{"ReportProves", "a report of a closed connection is proof, whoever sent it", "evidence", "a node hangs", protocol.FailoverFast, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportProves = true }},
+	{"NoCompareViews", "the view is stored without compare-and-set", "one-linear-history", "the coordinator is cut off", protocol.FailoverAuto, viewsGrow, 30, func(u *sim.Unsafe) { u.NoCompareViews = true }},
+	{"GuessCommit", "a commit whose outcome is unknown is taken as done", "one-linear-history", "a commit's outcome is unknown", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.GuessCommit = true }},
+	{"ForgetGone", "a view tells only of its own departures", "modes-are-derived", "a node dies and comes back", protocol.FailoverAuto, oneActive, 300, func(u *sim.Unsafe) { u.View.ForgetGone = true }},
+	{"NoCompareSpecs", "specs are stored without compare-and-set", "one-linear-history", "a write takes effect late", protocol.FailoverAuto, kept, 300, func(u *sim.Unsafe) { u.NoCompareSpecs = true }},
+	{"AckEarly", "starts and stops are acknowledged before they are stored", "one-linear-history", "the coordinator stores something and dies", protocol.FailoverAuto, kept, 30, func(u *sim.Unsafe) { u.View.AckEarly = true }},
+	{"NoAsk", "a successor serves without asking those before it", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.NoAsk = true }},
+	{"ReleaseServing", "a node answers that it let go before it has finished", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseServing = true }},
+	{"ForgetRelease", "who let go serves again by the entry that it had", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 300, func(u *sim.Unsafe) { u.Replica.ForgetRelease = true }},
+	{"DropAfter", "an entry forgets whom its active replica waits for before that one serves", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.DropAfter = true }},
+	{"ReportsInPart", "what a node still waits for is not looked at in its report", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
 }
 
-func search(u sim.Unsafe, first, n uint64) (uint64, *sim.Violation) {
-	var next atomic.Uint64
-	next.Store(first)
-	var mu sync.Mutex
-	found, how := uint64(0), (*sim.Violation)(nil)
+func (r *rule) unsafe() sim.Unsafe {
+	var u sim.Unsafe
+	r.set(&u)
+	return u
+}
+
+func (r *rule) plan(seed uint64) sim.Plan {
+	i := slices.IndexFunc(sim.Recipes, func(x sim.Recipe) bool { return x.Name == r.recipe })
+	return sim.Aimed(&sim.Recipes[i], seed, r.mode)
+}
+
+// misses reports whether a run without the rule breaks the promise that it keeps.
+func (r *rule) misses(seed uint64) *sim.Violation {
+	if v := sim.Run(r.plan(seed), r.unsafe(), 0).Violation; v != nil && slices.Contains(r.breaks.rules, v.Rule) {
+		return v
+	}
+	return nil
+}
+
+// TestRules switches each rule off, and looks for a run that breaks what it is for.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for {
-				s := next.Add(1) - 1
-				mu.Lock()
-				stop := s >= first+n || found != 0 && s > found
-				mu.Unlock()
-				if stop {
-					return
-				}
-				if r := sim.Run(sim.PlanOf(s), u, 0); r.Violation != nil {
-					mu.Lock()
-					if found == 0 || s < found {
-						found, how = s, r.Violation
-					}
-					mu.Unlock()
+			for i := next.Add(1) - 1; i < int64(len(rules)); i = next.Add(1) - 1 {
+				if r := &rules[i]; *off == "" || *off == r.name {
+					r.test(t)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return found, how
 }
 
-// TestRules switches each rule off, and looks for a run that shows what it is for.
-func TestRules(t *testing.T) {
-	t.Parallel()
-	for _, r := range rules {
-		if *off != "" && *off != r.name || *off == "" && r.seed == 0 {
-			continue
-		}
-		var u sim.Unsafe
-		r.off(&u)
-		from := r.seed
-		if *off != "" {
-			from = *first
-		}
-		s, v := search(u, from, *seeds)
+func (r *rule) test(t *testing.T) {
+	for seed := uint64(1); seed <= r.within; seed++ {
+		v := r.misses(seed)
 		if v == nil {
-			t.Errorf("without the rule %s no promise is broken by seeds %d to %d", r.name, from, from+*seeds-1)
 			continue
 		}
-		t.Logf("%-22s %5d %.160s", r.name, s, v.Error())
+		t.Logf("%-20s %3d %.150s", r.name, seed, v.Error())
+		if *off != "" {
+			t.Logf("\n%s", sim.Explain(r.plan(seed), r.unsafe(), *lines))
+		}
+		return
 	}
+	t.Errorf("without the rule %s, %d runs keep all promises", r.name, r.within)
+}
+
+const (
+	docs  = "../../docs/simulation.md"
+	begin = "<!-- rules -->\n"
+	end   = "<!-- end of rules -->\n"
+)
+
+// TestRules_AreInTheDocs compares the table in the docs with the rules here.
+func TestRules_AreInTheDocs(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(b), begin)
+	found, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s has no table between %q and %q", docs, begin, end)
+	}
+	want := table()
+	if found == want {
+		return
+	}
+	if !*rewrite {
+		t.Fatalf("the table in %s differs from rules_test.go; write it with: go test ./internal/sim -run TestRules_AreInTheDocs -sim.rewrite", docs)
+	}
+	if err := os.WriteFile(docs, []byte(before+begin+want+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func table() string {
+	var b strings.Builder
+	b.WriteString("\n| rule | with it switched off | why it is there | aimed at by | breaks | within |\n|---|---|---|---|---|---|\n")
+	for _, r := range rules {
+		fmt.Fprintf(&b, "| `%s` | %s | [%s](../DESIGN.md#%s) | %s | %s | %d |\n", r.name, r.off, strings.ReplaceAll(r.why, "-", " "), r.why, r.recipe, r.breaks.name, r.within)
+	}
+	b.WriteString("\n")
+	return b.String()
 }

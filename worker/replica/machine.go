@@ -143,6 +143,9 @@ func New(lease Lease, l *Limits) Machine { return Machine{lease: lease, limits: 
 // to be carried out before those of the next.
 func (m *Machine) Step(now int64, e Event) []Action {
 	m.now, m.out = now, nil
+	if m.limits.Unsafe.ForgetRelease && m.role == Passive {
+		m.minView = 0
+	}
 	m.take(e)
 	for m.stepRole() {
 	}
@@ -161,7 +164,7 @@ func (m *Machine) take(e Event) {
 	case Assigned:
 		m.assigned(e)
 	case Voided:
-		m.want.Assigned, m.void = false, m.serves()
+		m.want.Assigned, m.void = false, m.serves() && !m.limits.Unsafe.KeepTenure
 		m.forgive()
 	case TrustGained:
 		m.trusted = true

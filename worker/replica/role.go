@@ -7,7 +7,7 @@ func (m *Machine) serves() bool { return m.role >= Active }
 
 // entitled reports whether the newest assignment makes the replica active.
 func (m *Machine) entitled() bool {
-	return m.want.Assigned && m.want.Mode == protocol.Active && (m.want.View >= m.minView || m.limits.Unsafe.ForgetRelease) && m.fail == nil
+	return m.want.Assigned && m.want.Mode == protocol.Active && m.want.View >= m.minView && m.fail == nil
 }
 
 // stepRole moves on by one role, and reports whether there may be more to do.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/phub-io/phub"
+)
+
+// check is one thing that was looked at.
+type check struct {
+	Name   string `json:"name"`
+	Result string `json:"result"`
+	Found  string `json:"found"`
+	Try    string `json:"try,omitempty"`
+}
+
+// The results: as it should be, could be better, must be changed.
+const (
+	resultOK    = "ok"
+	resultNote  = "note"
+	resultWrong = "WRONG"
+)
+
+// The checks.
+const (
+	checkNATS      = "nats"
+	checkJetStream = "jetstream"
+	checkBuckets   = "buckets"
+	checkEvidence  = "evidence"
+	checkReports   = "reports"
+	checkKick      = "kick"
+	checkHub       = "hub"
+)
+
+func (d *diagnosis) checks() []check {
+	all := []check{d.checkNATS(), d.checkJetStream()}
+	if d.x.JetStream == nil {
+		all = append(all, d.checkBuckets()...)
+	}
+	return append(all, d.checkEvidence(), d.checkReports(), d.checkKick(), d.checkHub())
+}
+
+func (d *diagnosis) checkNATS() check {
+	x := d.x
+	found := fmt.Sprintf("nats-server %s, %s", x.Version, plural(x.Servers, "server", "servers"))
+	if x.Cluster != "" {
+		found += " in cluster " + x.Cluster
+	}
+	found += ", round trip " + takesText(millis(x.RoundTrip))
+	if x.Servers >= 3 {
+		return check{checkNATS, resultOK, found, ""}
+	}
+	return check{checkNATS, resultNote, found + ": none may be lost", "three servers survive the loss of one: docs/nats.md#streams-and-servers"}
+}
+
+func (d *diagnosis) checkJetStream() check {
+	if d.x.JetStream != nil {
+		return check{checkJetStream, resultWrong, "JetStream: " + d.x.JetStream.Error(), "enable JetStream, on nats-server 2.12 or later, for this account"}
+	}
+	return check{checkJetStream, resultOK, "JetStream, with atomic batches", ""}
+}
+
+func (d *diagnosis) checkBuckets() []check {
+	if len(d.x.Buckets) == 0 {
+		return nil
+	}
+	var wrong []check
+	want := min(d.x.Servers, 3)
+	for _, b := range d.x.Buckets {
+		bad := func(found, try string) { wrong = append(wrong, check{checkBuckets, resultWrong, found, try}) }
+		switch {
+		case b.Err != nil:
+			bad(b.Err.Error(), "")
+		case b.Leader == "":
+			bad(fmt.Sprintf("bucket %s has no leader: it takes no writes", b.Bucket), "bring back the NATS servers that are down")
+		case len(b.Behind) > 0:
+			bad(fmt.Sprintf("bucket %s: %s behind or offline", b.Bucket, strings.Join(b.Behind, ", ")), "wait, or bring back those NATS servers")
+		case b.Replicas < want:
+			bad(fmt.Sprintf("bucket %s is kept by %s of %d", b.Bucket, plural(b.Replicas, "server", "servers"), d.x.Servers),
+				fmt.Sprintf("nats stream edit KV_%s --replicas %d", b.Bucket, want))
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return []check{{checkBuckets, resultOK, fmt.Sprintf("buckets of hub %s: each kept by %s, all of them current", d.hub, plural(d.x.Buckets[0].Replicas, "server", "servers")), ""}}
+}
+
+func (d *diagnosis) checkEvidence() check {
+	err := errors.Join(d.x.Open, d.x.Closed.Err)
+	if err == nil {
+		return check{checkEvidence, resultOK, fmt.Sprintf("servers say that a connection is closed: %s after it was", takesText(after(d.x.Closed))), ""}
+	}
+	return check{
+		checkEvidence, resultWrong, "servers don't say whether a connection is open (" + oneLine(err) + "): a killed process is replaced after its lease only",
+		"let the user publish to $SYS.REQ.ACCOUNT.PING.CONNZ: docs/wire.md#permissions",
+	}
+}
+
+func (d *diagnosis) checkReports() check {
+	if d.x.Reported.Err == nil {
+		return check{checkReports, resultOK, fmt.Sprintf("servers report closed connections: %s after", takesText(after(d.x.Reported))), ""}
+	}
+	return check{checkReports, resultNote, "servers report no closed connections: nodes find them by probes", "docs/nats.md#access-to-the-system-account"}
+}
+
+func (d *diagnosis) checkKick() check {
+	config, _ := d.options()
+	fast := config.Failover == phub.FailoverFast
+	switch err := d.x.Kicked.Err; {
+	case err == nil && fast:
+		return check{checkKick, resultOK, fmt.Sprintf("servers close a connection on demand: %s after", takesText(after(d.x.Kicked))), ""}
+	case err == nil:
+		return check{
+			checkKick, resultOK, fmt.Sprintf("servers close a connection on demand: %s after; this hub does not use it", takesText(after(d.x.Kicked))),
+			"",
+		}
+	case fast:
+		return check{
+			checkKick, resultWrong, "the hub has failover fast, and servers close no connection on demand (" + oneLine(err) + "): who hangs is replaced after its lease only",
+			"docs/nats.md#access-to-the-system-account",
+		}
+	default:
+		return check{checkKick, resultNote, "servers close no connection on demand: failover fast would change nothing", "docs/nats.md#access-to-the-system-account"}
+	}
+}
+
+func (d *diagnosis) checkHub() check {
+	switch {
+	case d.x.JetStream != nil:
+		return check{checkHub, resultNote, "hub " + d.hub + ": not looked for", ""}
+	case len(d.x.Buckets) == 0:
+		return check{checkHub, resultNote, "hub " + d.hub + " is not there", "phub node run --hub " + d.hub + " makes it; phub hub ls shows others"}
+	case d.status == nil:
+		return check{checkHub, resultWrong, "hub " + d.hub + ": no node answers (" + oneLine(d.err) + ")", "start its nodes: phub node run --hub " + d.hub}
+	}
+	c := &d.status.Config
+	found := fmt.Sprintf("hub %s: %s, failover %s, heartbeat %v, lease %v, authority %v, probe %v", d.hub,
+		plural(d.status.Nodes, "node", "nodes"), c.Failover, c.Heartbeat.Std(), c.Lease.Std(), c.Authority.Std(), c.Probe.Std())
+	return check{checkHub, resultOK, found, ""}
+}
+
+func oneLine(err error) string {
+	if err == nil {
+		return "unknown"
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/internal/natsembed"
+	"github.com/phub-io/phub/internal/natstest"
+)
+
+const testAccount = "TEST"
+
+// joinHub makes a hub of one node, for the length of the test.
+func joinHub(t *testing.T, url string, change func(*phub.Options)) *phub.Node {
+	t.Helper()
+	o := phub.Options{Hub: "h", Name: "node1", URL: url}
+	change(&o)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	n, err := phub.Join(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { leave(t, n) })
+	return n
+}
+
+func leave(t *testing.T, n *phub.Node) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := n.Leave(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func fast(o *phub.Options) { o.Config.Failover = phub.FailoverFast }
+
+// doctor runs the command, and returns what it says of each check.
+func doctor(t *testing.T, url string, code int) (doctorReport, map[string]string) {
+	t.Helper()
+	r := phubRun(t, map[string]string{"NATS_URL": url, "PHUB_HUB": "h"}, "", "doctor", "--json")
+	if r.code != code || r.err != "" {
+		t.Errorf("doctor: exit code %d, want %d; stderr %q, stdout %s", r.code, code, r.err, r.out)
+	}
+	report := decode[doctorReport](t, r)
+	if report.OK != (code == 0) {
+		t.Errorf("doctor: found ok %v with exit code %d", report.OK, code)
+	}
+	results := map[string]string{}
+	for _, c := range report.Checks {
+		results[c.Name] = c.Result
+		if c.Result != resultOK && c.Name != checkHub && c.Try == "" {
+			t.Errorf("doctor: %s is %s (%s), and nothing is said of what to try", c.Name, c.Result, c.Found)
+		}
+	}
+	return report, results
+}
+
+func wantResults(t *testing.T, got map[string]string, want ...string) {
+	t.Helper()
+	for i := 0; i < len(want); i += 2 {
+		if got[want[i]] != want[i+1] {
+			t.Errorf("check %s: found %q, expected %q", want[i], got[want[i]], want[i+1])
+		}
+	}
+}
+
+func (r *doctorReport) worst(t *testing.T, fault string) float64 {
+	t.Helper()
+	i := slices.IndexFunc(r.Worst, func(w worstFault) bool { return w.Fault == fault })
+	if i < 0 {
+		t.Fatalf("no worst case for %q in %v", fault, r.Worst)
+	}
+	return r.Worst[i].Takes
+}
+
+func TestDoctor_WithoutAHubOrAccess(t *testing.T) {
+	t.Parallel()
+	report, results := doctor(t, natstest.Single(t).URL(), exitDone)
+	wantResults(t, results, checkNATS, resultNote, checkJetStream, resultOK, checkEvidence, resultOK,
+		checkReports, resultNote, checkKick, resultNote, checkHub, resultNote)
+	if takes := report.worst(t, "process of a node killed"); takes < 100 || takes > 500 {
+		t.Errorf("a killed process takes %v ms at most, expected some hundred", takes)
+	}
+	if report.Closed <= 0 || report.Reported != 0 || report.Kicked != 0 {
+		t.Errorf("found closed after %v ms, reported %v, kicked %v; expected the first alone", report.Closed, report.Reported, report.Kicked)
+	}
+}
+
+func TestDoctor_WithAccess(t *testing.T) {
+	t.Parallel()
+	srv := natstest.SingleWith(t, natsembed.Config{Account: testAccount, System: true})
+	joinHub(t, srv.URL(), fast)
+	report, results := doctor(t, srv.URL(), exitDone)
+	wantResults(t, results, checkBuckets, resultOK, checkEvidence, resultOK, checkReports, resultOK, checkKick, resultOK, checkHub, resultOK)
+	if takes := report.worst(t, "node hangs or is cut off"); takes < 500 || takes > 1000 {
+		t.Errorf("a node that hangs takes %v ms at most, expected less than a second", takes)
+	}
+	if report.Reported <= 0 || report.Kicked <= 0 {
+		t.Errorf("found reported after %v ms, kicked after %v; expected both", report.Reported, report.Kicked)
+	}
+}
+
+func TestDoctor_FastWithoutAccessIsWrong(t *testing.T) {
+	t.Parallel()
+	url := natstest.Single(t).URL()
+	n := joinHub(t, url, fast)
+	report, results := doctor(t, url, exitFailed)
+	wantResults(t, results, checkKick, resultWrong, checkReports, resultNote, checkHub, resultOK)
+	if takes := report.worst(t, "node hangs or is cut off"); takes < 2000 {
+		t.Errorf("without access a node that hangs takes %v ms at most, expected the lease", takes)
+	}
+	r := phubRun(t, map[string]string{"NATS_URL": url, "PHUB_HUB": "h"}, "", "doctor")
+	for _, want := range []string{"WRONG  the hub has failover fast", "docs/nats.md#access-to-the-system-account", "WORST CASE", "hub h: 1 node, failover fast"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("found no %q in\n%s", want, r.out)
+		}
+	}
+	if n.View() != 1 || !n.Coordinator() {
+		t.Errorf("found view %d, coordinator %v after the examination, expected the hub as it was", n.View(), n.Coordinator())
+	}
+}
+
+func TestDoctor_ThreeServers(t *testing.T) {
+	t.Parallel()
+	c := natstest.ClusterWith(t, natsembed.Config{Account: testAccount, System: true})
+	n := joinHub(t, c.URL(), func(*phub.Options) {})
+	report, results := doctor(t, c.URL(), exitDone)
+	wantResults(t, results, checkNATS, resultOK, checkBuckets, resultOK, checkKick, resultOK, checkHub, resultOK)
+	if takes := report.worst(t, "NATS server dies"); takes <= 0 || takes > 1000 {
+		t.Errorf("the loss of a server takes %v ms at most, expected some", takes)
+	}
+	leave(t, n)
+	_, results = doctor(t, c.URL(), exitFailed)
+	wantResults(t, results, checkHub, resultWrong)
+}
+
+func TestDoctor_TooFewReplicasAreWrong(t *testing.T) {
+	t.Parallel()
+	c := natstest.Cluster(t)
+	joinHub(t, c.URL(), func(o *phub.Options) { o.Replicas = 1 })
+	report, results := doctor(t, c.URL(), exitFailed)
+	wantResults(t, results, checkBuckets, resultWrong)
+	i := slices.IndexFunc(report.Checks, func(c check) bool { return c.Name == checkBuckets })
+	if want := "nats stream edit KV_phub_h_nodes --replicas 3"; report.Checks[i].Try != want {
+		t.Errorf("found %q to try, expected %q", report.Checks[i].Try, want)
+	}
+}
+
+func TestDoctor_WithoutJetStreamOrTheRightToAsk(t *testing.T) {
+	t.Parallel()
+	srv := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) { o.JetStream = false }})
+	_, results := doctor(t, srv.URL(), exitFailed)
+	wantResults(t, results, checkJetStream, resultWrong, checkEvidence, resultOK)
+
+	denied := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) {
+		o.Users = []*server.User{{Username: "u", Password: "u", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$SYS.>"}},
+		}}}
+		o.NoAuthUser = "u"
+	}})
+	report, results := doctor(t, denied.URL(), exitFailed)
+	wantResults(t, results, checkEvidence, resultWrong, checkJetStream, resultOK)
+	if takes := report.worst(t, "process of a node killed"); takes < 2000 {
+		t.Errorf("without proof a killed process takes %v ms at most, expected the lease", takes)
+	}
+}

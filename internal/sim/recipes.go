@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// Recipe is a sequence of faults that seldom meet by chance, played with other times and nodes each time.
+type Recipe struct {
+	Name  string
+	steps []step
+}
+
+// step is one fault of a recipe: when it strikes after the recipe's begin, whom, and for how long.
+type step struct {
+	kind        Kind
+	from, to    int64 // it strikes between these
+	who         who
+	least, most int64
+}
+
+// who is struck by a step.
+type who int
+
+const (
+	anyone      who = iota
+	one             // the recipe's node
+	coordinator     // whoever has the role then
+	nodes           // the nodes bucket
+	children        // the children bucket
+	placements      // the placement bucket
+	child           // the recipe's child
+)
+
+// Recipes are all that there are.
+var Recipes = []Recipe{
+	{"a node hangs", []step{
+		{Pause, 0, sec, one, 100 * ms, 3 * sec},
+		{MoveChild, 0, sec, child, 0, 0},
+	}},
+	{"a node is not heard", []step{
+		{StallOut, 0, sec, one, sec, 3900 * ms},
+		{Lag, 0, sec, anyone, 100 * ms, 2 * sec},
+	}},
+	{"a node hears late, then is not heard", []step{
+		{StallIn, 0, 0, one, 300 * ms, 480 * ms},
+		{StallOut, 0, 400 * ms, one, sec, 3900 * ms},
+	}},
+	{"a node is cut off", []step{
+		{LinkCut, 0, 0, anyone, 2 * sec, 5 * sec},
+		{LinkCut, 0, sec, anyone, 2 * sec, 5 * sec},
+		{NoLeader, 0, sec, nodes, 100 * ms, sec},
+	}},
+	{"the coordinator hangs", []step{
+		{Pause, 0, 0, coordinator, sec, 6 * sec},
+		{StallOut, 0, 100 * ms, coordinator, sec, 3900 * ms},
+	}},
+	{"the coordinator is cut off", []step{
+		{ServerCut, 0, 0, anyone, 4 * sec, 6 * sec},
+		{StopChild, sec, 5 * sec, child, 0, 0},
+		{StartChild, 2 * sec, 6 * sec, child, 0, 0},
+	}},
+	{"a node dies and comes back", []step{
+		{Crash, 0, 0, one, ms, 500 * ms},
+		{Crash, 100 * ms, sec, one, ms, 500 * ms},
+		{Loss, 0, 500 * ms, anyone, 100 * ms, sec},
+	}},
+	{"a node hangs when the coordinator dies", []step{
+		{Crash, 0, 5 * ms, coordinator, 10 * ms, 3 * sec},
+		{Pause, -100 * ms, 60 * ms, one, 300 * ms, 2 * sec},
+	}},
+	{"a node has left the connection that its record names", []step{
+		{Late, 0, 0, nodes, sec, 4 * sec},
+		{Reset, 0, 100 * ms, one, 0, 0},
+		{Crash, 10 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
+		{Pause, 10 * ms, 500 * ms, one, 300 * ms, 2 * sec},
+	}},
+	{"a newcomer knows the coordinator by an old record", []step{
+		{Late, 0, 0, nodes, 2 * sec, 6 * sec},
+		{Crash, 0, 300 * ms, one, ms, 500 * ms},
+		{Reset, 0, 2 * sec, coordinator, 0, 0},
+		{Reset, 0, 2 * sec, coordinator, 0, 0},
+	}},
+	{"the coordinator comes back while it is replaced", []step{
+		{Lag, 0, 0, anyone, 500 * ms, 2 * sec},
+		{Late, 0, 0, nodes, sec, 3 * sec},
+		{Late, 0, 0, placements, sec, 3 * sec},
+		{Reset, 0, sec, coordinator, 0, 0},
+		{Reset, 0, sec, coordinator, 0, 0},
+	}},
+	{"the coordinator stores something and dies", []step{
+		{Loss, 0, 0, anyone, 300 * ms, sec},
+		{StartChild, 0, 200 * ms, child, 0, 0},
+		{StopChild, 0, 300 * ms, child, 0, 0},
+		{Crash, 50 * ms, 600 * ms, coordinator, 10 * ms, 3 * sec},
+	}},
+	{"a write takes effect late", []step{
+		{Late, 0, 0, children, sec, 4 * sec},
+		{StopChild, 0, 300 * ms, child, 0, 0},
+		{Crash, 0, 400 * ms, coordinator, 10 * ms, 3 * sec},
+		{StartChild, 300 * ms, sec, child, 0, 0},
+	}},
+	{"a child moves, and not all hear of it", []step{
+		{Loss, 0, 0, anyone, 500 * ms, 2 * sec},
+		{MoveChild, 0, 500 * ms, child, 0, 0},
+		{MoveChild, 500 * ms, sec, child, 0, 0},
+		{MoveChild, sec, 2 * sec, child, 0, 0},
+	}},
+	{"a server closes the connection of a node that hangs", []step{
+		{Kick, 0, sec, one, 50 * ms, 900 * ms},
+	}},
+	{"a commit's outcome is unknown", []step{
+		{Late, 0, 0, placements, sec, 3 * sec},
+		{Loss, 0, sec, anyone, 100 * ms, sec},
+		{Crash, 0, sec, one, 10 * ms, 3 * sec},
+	}},
+}
+
+// play adds the faults of a recipe, from t on.
+func (p *Plan) play(rec *Recipe, r *rand.Rand, t int64) {
+	node, kid := r.IntN(p.Nodes), r.IntN(Children)
+	for _, s := range rec.steps {
+		f := Fault{At: max(0, t+pick(r, s.from, s.to)), Kind: s.kind, A: r.IntN(Coordinator), B: r.IntN(60), For: pick(r, s.least, s.most)}
+		if s.kind == Kick && p.Config.Failover == protocol.FailoverAuto {
+			f.Kind = PauseMidway
+		}
+		switch s.who {
+		case one:
+			f.A = node
+		case coordinator:
+			f.A = Coordinator
+		case nodes, children, placements:
+			f.A = int(s.who - nodes)
+		case child:
+			f.A = kid
+		case anyone:
+		}
+		p.Faults = append(p.Faults, f)
+	}
+}
+
+// Aimed returns a plan that has nothing but one recipe, again and again, in a hub with short times.
+func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
+	r := rand.New(rand.NewPCG(seed, 2))
+	p := Plan{Seed: seed, Nodes: 3 + r.IntN(2), Skew: 47_000, Start: 20 * ms, End: 30 * sec}
+	p.Config.Heartbeat, p.Config.Lease = protocol.Duration(200*ms), protocol.Duration(time.Second)
+	p.Config.Authority = protocol.Duration(4 * time.Second)
+	p.Config.Failover = failover
+	p.Config = p.Config.WithDefaults()
+	for i := range Children {
+		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i, B: 4 + r.IntN(2)}) // one active, two or three replicas
+	}
+	for t := 4 * sec; t < p.End; t += 6 * sec {
+		p.play(rec, r, t)
+	}
+	return p
+}
