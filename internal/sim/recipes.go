@@ -26,6 +26,7 @@ type who int
 
 const (
 	anyone      who = iota
+	most            // as much of it as there is
 	one             // the recipe's node
 	coordinator     // whoever has the role then
 	nodes           // the nodes bucket
@@ -46,7 +47,8 @@ var Recipes = []Recipe{
 	}},
 	{"a node hears late, then is not heard", []step{
 		{StallIn, 0, 0, one, 300 * ms, 480 * ms},
-		{StallOut, 0, 400 * ms, one, sec, 3900 * ms},
+		{StallOut, 50 * ms, 300 * ms, one, 2 * sec, 3900 * ms},
+		{StallIn, 485 * ms, 500 * ms, one, 2 * sec, 3900 * ms},
 	}},
 	{"a node is cut off", []step{
 		{LinkCut, 0, 0, anyone, 2 * sec, 5 * sec},
@@ -56,6 +58,12 @@ var Recipes = []Recipe{
 	{"the coordinator hangs", []step{
 		{Pause, 0, 0, coordinator, sec, 6 * sec},
 		{StallOut, 0, 100 * ms, coordinator, sec, 3900 * ms},
+	}},
+	{"the coordinator hangs for a moment, again and again", []step{
+		{Stall, 0, 0, coordinator, 900 * ms, 1300 * ms},
+		{Late, 500 * ms, 900 * ms, placements, sec, 3 * sec},
+		{Stall, 1500 * ms, 3500 * ms, coordinator, 300 * ms, 900 * ms},
+		{Stall, 3500 * ms, 5 * sec, coordinator, 300 * ms, 900 * ms},
 	}},
 	{"the coordinator is cut off", []step{
 		{ServerCut, 0, 0, anyone, 4 * sec, 6 * sec},
@@ -77,6 +85,30 @@ var Recipes = []Recipe{
 		{Crash, 10 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
 		{Pause, 10 * ms, 500 * ms, one, 300 * ms, 2 * sec},
 	}},
+	{"a node is replaced by another process of its name", []step{
+		{Twin, 0, 0, one, 3 * sec, 6 * sec},
+		{MoveChild, 3 * sec, 8 * sec, child, 0, 0},
+		{MoveChild, 3 * sec, 8 * sec, child, 0, 0},
+		{MoveChild, 3 * sec, 8 * sec, anyone, 0, 0},
+		{MoveChild, 3 * sec, 8 * sec, anyone, 0, 0},
+	}},
+	{"a node is heard while it is removed", []step{
+		{Loss, 0, 0, anyone, sec, 3 * sec},
+		{Late, 500 * ms, 500 * ms, placements, sec, 2 * sec},
+		{StallOut, 0, 0, one, 800 * ms, 1200 * ms},
+	}},
+	{"the coordinator reconnects while a node joins", []step{
+		{Crash, 0, 0, one, ms, 50 * ms},
+		{Late, 150 * ms, 200 * ms, nodes, sec, 3 * sec},
+		{Lag, 150 * ms, 200 * ms, anyone, sec, 2 * sec},
+		{Reset, 200 * ms, 900 * ms, coordinator, 0, 0},
+	}},
+	{"somebody writes to the buckets", []step{
+		{Meddle, 0, sec, anyone, 0, 0},
+		{Meddle, 0, sec, anyone, 0, 0},
+		{Meddle, 0, sec, anyone, 0, 0},
+		{Crash, 0, sec, coordinator, ms, sec},
+	}},
 	{"a newcomer knows the coordinator by an old record", []step{
 		{Late, 0, 0, nodes, 2 * sec, 6 * sec},
 		{Crash, 0, 300 * ms, one, ms, 500 * ms},
@@ -84,17 +116,18 @@ var Recipes = []Recipe{
 		{Reset, 0, 2 * sec, coordinator, 0, 0},
 	}},
 	{"the coordinator comes back while it is replaced", []step{
-		{Lag, 0, 0, anyone, 500 * ms, 2 * sec},
+		{Lag, 0, 0, most, 500 * ms, 2 * sec},
 		{Late, 0, 0, nodes, sec, 3 * sec},
 		{Late, 0, 0, placements, sec, 3 * sec},
 		{Reset, 0, sec, coordinator, 0, 0},
 		{Reset, 0, sec, coordinator, 0, 0},
 	}},
 	{"the coordinator stores something and dies", []step{
-		{Loss, 0, 0, anyone, 300 * ms, sec},
-		{StartChild, 0, 200 * ms, child, 0, 0},
-		{StopChild, 0, 300 * ms, child, 0, 0},
-		{Crash, 50 * ms, 600 * ms, coordinator, 10 * ms, 3 * sec},
+		{Loss, 0, 0, most, 300 * ms, sec},
+		{StopChild, 0, 100 * ms, child, 0, 0},
+		{StartChild, 0, 100 * ms, child, 0, 0},
+		{StopChild, 0, 100 * ms, anyone, 0, 0},
+		{Crash, 20 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
 	}},
 	{"a write takes effect late", []step{
 		{Late, 0, 0, children, sec, 4 * sec},
@@ -103,7 +136,7 @@ var Recipes = []Recipe{
 		{StartChild, 300 * ms, sec, child, 0, 0},
 	}},
 	{"a child moves, and not all hear of it", []step{
-		{Loss, 0, 0, anyone, 500 * ms, 2 * sec},
+		{Loss, 0, 0, most, 500 * ms, 2 * sec},
 		{MoveChild, 0, 500 * ms, child, 0, 0},
 		{MoveChild, 500 * ms, sec, child, 0, 0},
 		{MoveChild, sec, 2 * sec, child, 0, 0},
@@ -127,6 +160,8 @@ func (p *Plan) play(rec *Recipe, r *rand.Rand, t int64) {
 			f.Kind = PauseMidway
 		}
 		switch s.who {
+		case most:
+			f.A = 59
 		case one:
 			f.A = node
 		case coordinator:
@@ -147,6 +182,9 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 	p := Plan{Seed: seed, Nodes: 3 + r.IntN(2), Skew: 47_000, Start: 20 * ms, End: 30 * sec}
 	p.Config.Heartbeat, p.Config.Lease = protocol.Duration(200*ms), protocol.Duration(time.Second)
 	p.Config.Authority = protocol.Duration(4 * time.Second)
+	if seed%2 == 0 {
+		p.Config.Authority = protocol.Duration(15 * time.Second)
+	}
 	p.Config.Failover = failover
 	p.Config = p.Config.WithDefaults()
 	for i := range Children {
