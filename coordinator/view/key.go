@@ -212,13 +212,26 @@ func (m *Machine) keySeen(node string) {
 	own := known != nil && known.ID == m.self.ID // also if the answer to the write got lost
 	switch {
 	case !m.key.claimed && !own:
-	case m.nodes.bad[node] != "" || known == nil:
+	case (m.nodes.bad[node] != "" || known == nil) && m.keyFollowed(known):
 		m.key.urgent = true // somebody overwrote it with what means nothing
+	case m.nodes.bad[node] != "" || known == nil:
+		m.reincarnate("its record was overwritten or deleted, and a fence before that may have been missed")
 	case known.ID != m.self.ID:
 		m.reincarnate("its name was taken by another incarnation")
 	case !known.Status.Alive() && !m.leaving && !m.cfg.Unsafe.IgnoreFence:
 		m.reincarnate("fenced by " + known.By)
 	}
+}
+
+// keyFollowed reports whether nothing that was stored since this node's last record was missed, so that no
+// fence stood under its key before what stands there now.
+func (m *Machine) keyFollowed(known *Known) bool {
+	from := m.key.revision
+	if known != nil && known.ID == m.self.ID {
+		from = max(from, known.Revision)
+	}
+	now := m.nodes.Revision(m.self.Node)
+	return now > 0 && now <= m.nodes.Last() && m.nodes.gap <= from
 }
 
 // forget notes that nothing is left of a key.

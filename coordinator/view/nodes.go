@@ -39,6 +39,7 @@ type Nodes struct {
 	bad   map[string]string
 	later map[uint64]bool // revisions that arrived behind a hole
 	hole  time.Duration   // since when there is one; 0 if there is none
+	gap   uint64          // up to here records may have been missed for good: others have taken their place
 }
 
 // holeLast is how long a hole may last: a write's result often arrives before the records of others.
@@ -150,6 +151,9 @@ func (n *Nodes) overwritten(now time.Duration, key string) {
 func (n *Nodes) Loaded(now time.Duration, records []Record, last uint64) {
 	for _, r := range records {
 		n.Stored(now, r)
+	}
+	if last > n.last {
+		n.gap = last
 	}
 	n.loaded, n.last, n.hole = true, max(n.last, last), 0
 	maps.DeleteFunc(n.later, func(revision uint64, _ bool) bool { return revision <= n.last })

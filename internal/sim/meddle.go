@@ -19,15 +19,16 @@ func (w *world) meddle(f Fault) {
 		return
 	}
 	keys := append(slices.Sorted(maps.Keys(s.keys)), "nobodys")
+	keys = slices.DeleteFunc(keys, w.spared(s))
 	key := keys[(f.A/len(buckets)+f.B)%len(keys)]
 	r := view.Record{Key: key}
 	old := s.old[key]
 	switch n := f.B % 4; {
-	case n == 0 && w.mayDelete(s, key):
+	case n == 0:
 		r.Deleted = true
-	case n == 1 && len(old) > 1 && s.mayRevert(key):
-		before := old[f.A%(len(old)-1)]
-		r.Value, r.Deleted = before.Value, before.Deleted
+	case n == 1 && len(old) > 1 && s.bucket == protocol.ChildrenBucket && !old[len(old)-1].Deleted:
+		r.Value = old[f.A%(len(old)-1)].Value
+		r.Deleted = old[f.A%(len(old)-1)].Deleted
 	default:
 		r.Value = []byte(junk[f.A%len(junk)])
 	}
@@ -35,27 +36,11 @@ func (w *world) meddle(f Fault) {
 	s.put(r)
 }
 
-// mayDelete reports whether a key may be deleted: not one that holds a fence. Whoever does that lets a
-// node live again that is being removed, as whoever writes another record of it does. Nor an entry: a
-// deletion can't vouch for itself, so a node that reads it back obeys it, one that hears of it does not,
-// and until there is another entry of that child the two know different things.
-func (w *world) mayDelete(s *stream, key string) bool {
-	switch s.bucket {
-	case protocol.ChildrenBucket:
-		return true
-	case protocol.PlacementBucket:
-		return w.client.names[key] == nil
-	case protocol.NodesBucket:
-	}
-	rec, err := protocol.DecodeNodeRecord(s.keys[key].Value)
-	return err != nil || rec.Status.Alive()
-}
-
-// mayRevert reports whether an older record of a key may be stored again. With an older view, or the
-// entry of a child that is no more, while nobody lives who knows better, somebody has rewritten history.
-func (s *stream) mayRevert(key string) bool {
-	old := s.old[key]
-	return s.bucket != protocol.NodesBucket && key != protocol.ViewKey && !old[len(old)-1].Deleted
+// spared returns which keys nobody meddles with: the entries of children. Those who saw what stood there know
+// better, and write it again; but if what stands there can't be told from what phub wrote, who reads it back obeys
+// it (see DESIGN.md on foreign records), and if nobody is left who knows better, it is lost.
+func (w *world) spared(s *stream) func(key string) bool {
+	return func(key string) bool { return s.bucket == protocol.PlacementBucket && w.client.names[key] != nil }
 }
 
 // put stores a record whatever stands there, unseen by the checks of what phub itself stores.

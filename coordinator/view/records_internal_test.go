@@ -1,0 +1,108 @@
+package view
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// newRecordsTest returns a machine of node1 whose own record stands at revision 5, all before it known.
+func newRecordsTest() *Machine {
+	ids := 0
+	m := New(Config{Hub: "h", Node: "node1", NewID: func() string { ids++; return "node1-" + strconv.Itoa(ids) }})
+	m.conn = &protocol.Conn{Server: "s", Client: 1}
+	m.now.Mono = 10 * time.Second
+	m.nodes.Loaded(m.now.Mono, nil, 4)
+	m.key.claimed, m.key.revision, m.key.accepted = true, 5, m.now.Mono
+	m.nodeStored(nodeRecord(m.self, protocol.Up, 5))
+	return m
+}
+
+func nodeRecord(in protocol.Incarnation, s protocol.Status, revision uint64) Record {
+	return recordOf(protocol.NodeRecord{V: 1, Incarnation: in, Status: s, Started: "2026-11-23T00:00:00.000Z", Beat: revision, Lease: protocol.Duration(time.Second)}, revision)
+}
+
+// A fence that somebody overwrites is not forgotten: who may have missed it joins anew. In a run of the simulator
+// the fenced node took the junk for its own record's, wrote that again, and served by an old view.
+func TestMachine_OverwrittenRecord(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		revision uint64
+		read     bool // back, after a pause
+		anew     bool
+	}{
+		{"the next record", 6, false, false},
+		{"after one that was missed", 7, false, true},
+		{"after some that were read back", 7, true, true},
+	} {
+		m := newRecordsTest()
+		if c.read {
+			m.nodes.Loaded(m.now.Mono, nil, c.revision-1)
+		}
+		was := m.self
+		m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: c.revision})
+		if anew := m.self != was; anew != c.anew || !anew && !m.key.urgent {
+			t.Errorf("%s: joins anew %t, expected %t; writes again %t", c.name, anew, c.anew, m.key.urgent)
+		}
+	}
+}
+
+// The record of an incarnation that had the coordinator's name before it is no fence. In a run of the simulator a
+// candidate that had not heard of the coordinator's own record took over from one that lived.
+func TestMachine_EarlierIncarnationIsNoFence(t *testing.T) {
+	t.Parallel()
+	before, now := protocol.Incarnation{Node: "node2", ID: "a"}, protocol.Incarnation{Node: "node2", ID: "b"}
+	for _, c := range []struct {
+		name     string
+		accepted time.Duration // own record, relative to the view's arrival
+		last     uint64        // known of the bucket
+		fenced   bool
+	}{
+		{"nothing written since", -time.Second, 6, false},
+		{"written, and records before it not heard of", time.Second, 6, false},
+		{"written, and all before it known", time.Second, 8, true},
+	} {
+		m := newRecordsTest()
+		m.nodeStored(nodeRecord(before, protocol.Lost, 6))
+		m.coord = candidacy{of: now, since: m.now.Mono}
+		m.key.accepted, m.key.revision = m.now.Mono+c.accepted, 8
+		m.nodes.Loaded(m.now.Mono, nil, c.last)
+		if got := m.coordFenced(); got != c.fenced {
+			t.Errorf("%s: fenced %t, expected %t", c.name, got, c.fenced)
+		}
+	}
+}
+
+// Where junk stands in the place of the view, and views before it may have been missed, that is known, and the next
+// number is above all of them.
+func TestHistory_UnsureOfMissedViews(t *testing.T) {
+	t.Parallel()
+	view := func(n, revision uint64) Record {
+		value, err := json.Marshal(protocol.View{V: 1, Number: n, Coordinator: protocol.Incarnation{Node: "node1", ID: "x"}, Nonce: "x", Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Record{Bucket: protocol.PlacementBucket, Key: protocol.ViewKey, Value: value, Revision: revision}
+	}
+	junk := func(revision uint64) Record {
+		return Record{Bucket: protocol.PlacementBucket, Key: protocol.ViewKey, Value: []byte("junk"), Revision: revision}
+	}
+	m := newRecordsTest()
+	m.history.Loaded([]Record{view(1, 1)}, 1)
+	m.history.Stored(junk(2))
+	if m.history.unsure || m.nextNumber() != 2 {
+		t.Errorf("junk right after view 1: unsure %t, next %d", m.history.unsure, m.nextNumber())
+	}
+	m.history.Loaded([]Record{junk(7)}, 7)
+	if !m.history.unsure || m.nextNumber() != 8 {
+		t.Errorf("junk that was read back at 7: unsure %t, next %d", m.history.unsure, m.nextNumber())
+	}
+	m.history.Stored(view(6, 8))
+	if m.history.unsure || m.nextNumber() != 7 {
+		t.Errorf("view 6 after it: unsure %t, next %d", m.history.unsure, m.nextNumber())
+	}
+}
