@@ -121,12 +121,12 @@ func (m *Machine) kickPeer(p *peer) {
 		p.kick = kick{}
 		return
 	}
-	due := m.silent(&p.kick, p.heard, func() { m.do(Wake{Node: p.in.Node}) })
+	due := m.silent(&p.kick, m.heardOf(p), func() { m.do(Wake{Node: p.in.Node}) })
 	p.suspect = p.suspect || p.kick.called > 0
 	if !due || !m.hearsHalf() || !m.mayKick(p.in.Node, &p.kick) {
 		return
 	}
-	m.kickNow(&p.kick, p.in.Node, p.heard)
+	m.kickNow(&p.kick, p.in.Node, m.heardOf(p))
 	for _, c := range m.connsOf(p) {
 		if !p.closed[c] {
 			m.do(Kick{Node: p.in.Node, Conn: c})
@@ -134,12 +134,15 @@ func (m *Machine) kickPeer(p *peer) {
 	}
 }
 
+// heardOf is when a member last gave a sign of life: one whose heartbeats get lost still renews its record.
+func (m *Machine) heardOf(p *peer) time.Duration { return max(p.heard, m.lastSign(p)) }
+
 // hearsHalf reports whether half of the members, itself included, are not silent. A coordinator that
 // hears fewer is rather the one that is cut off, or too slow.
 func (m *Machine) hearsHalf() bool {
 	v, heard := m.history.View(), 1
 	for _, x := range v.Members {
-		if p := m.lead.peers[x.Node]; p != nil && p.in == x.Incarnation && m.now.Mono-p.heard <= m.late() {
+		if p := m.lead.peers[x.Node]; p != nil && p.in == x.Incarnation && m.now.Mono-m.heardOf(p) <= m.late() {
 			heard++
 		}
 	}
