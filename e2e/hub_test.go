@@ -187,6 +187,12 @@ func (h *testHub) pause(node string, d time.Duration) (from, to int64) {
 // check stops the loads and fails the test for every rule that their history violates.
 func (h *testHub) check(loads ...*load) {
 	h.t.Helper()
+	h.report(h.history(loads))
+}
+
+// history stops the loads and returns all that there is to judge.
+func (h *testHub) history(loads []*load) history.History {
+	h.t.Helper()
 	record := history.History{Pauses: h.pauses, Deaths: h.deaths}
 	for _, l := range loads {
 		l.stop()
@@ -208,7 +214,7 @@ func (h *testHub) check(loads ...*load) {
 		record.Lines = append(record.Lines, lines...)
 	}
 	record.Now = clock.Now()
-	h.report(record)
+	return record
 }
 
 func (h *testHub) report(record history.History) {

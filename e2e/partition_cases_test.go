@@ -48,7 +48,7 @@ func nodePartitions() []partition {
 		{name: "node cut from all NATS servers", coordinator: true, active: true, fault: node(gone), lasts: 3 * time.Second, worst: pledgesEnd, always: true},
 		{name: "node cut for 1 s from all NATS servers", active: true, fault: node(gone), lasts: time.Second, brief: true, worst: leaseEnds},
 		{name: "one way: what the node sends is lost", active: true, fault: toServers, lasts: 3 * time.Second, worst: leaseEnds, always: true},
-		{name: "one way: what is sent to the node is lost", active: true, fault: fromServers, lasts: 3 * time.Second, worst: leaseEnds},
+		{name: "one way: what is sent to the node is lost", active: true, fault: fromServers, lasts: 3 * time.Second, worst: oneMore},
 		{name: "one way: what is sent to the node is lost", coordinator: true, active: true, fault: fromServers, lasts: 3 * time.Second, worst: pledgesEnd},
 	}
 }

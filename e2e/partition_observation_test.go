@@ -110,10 +110,12 @@ func (o *observation) end() {
 func (o *observation) judge(terms protocol.Config) {
 	o.t.Helper()
 	r := row{
-		name: o.p.name, holds: o.holds(), serves: o.serves(), worst: o.p.worst, limit: o.p.worst.of(terms),
+		name: o.p.name, holds: o.holds(), worst: o.p.worst, limit: o.p.worst.of(terms),
 		seen: o.gap(o.children[:1], o.from, o.until()), elsewhere: o.gap(o.children[1:], o.from, o.until()),
 		minority: o.minority(), settled: time.Duration(o.settledAt - o.to), after: o.gap(o.children, o.to, o.healed),
 	}
+	r.before, r.during, r.healed = o.serves()
+	r.rejoined = o.rejoined
 	if at := o.replaced.Load(); at != 0 && at < o.to {
 		r.replaced = time.Duration(at - o.from)
 	}
@@ -172,7 +174,7 @@ func (o *observation) holds() string {
 }
 
 // serves says who answered the majority for child1: before, at the fault's end, and when all was well again.
-func (o *observation) serves() string {
+func (o *observation) serves() (before, during, healed string) {
 	name := func(node string) string {
 		switch node {
 		case "":
@@ -184,11 +186,7 @@ func (o *observation) serves() string {
 	}
 	late := history.ServiceOf(o.loads[others(o.side)[0]].soFar(), o.children[0], o.to-int64(time.Second), o.to)
 	now := o.active()[o.children[0]]
-	all := strings.Join([]string{name(o.before), name(late.Last), name(now)}, ", ")
-	if o.p.rejoins {
-		all += "; its node is a member again after " + seconds(o.rejoined)
-	}
-	return all
+	return name(o.before), name(late.Last), name(now)
 }
 
 // minority says for how long the side's client was served on by child1, if it was cut off.

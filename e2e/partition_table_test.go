@@ -18,7 +18,7 @@ import (
 
 // worst is a worst case of docs/failover.md.
 type worst struct {
-	formula string // empty for no time at all
+	formula string // as docs/partitions.md names it; empty for no time at all
 	limit   func(protocol.Config) time.Duration
 }
 
@@ -42,20 +42,23 @@ const (
 
 var (
 	leaseEnds  = leaseWith(write, trip)
-	pledgesEnd = worst{"lease + 2 tick + 3W + R + rank × 50 ms", func(c protocol.Config) time.Duration {
+	pledgesEnd = worst{"K", func(c protocol.Config) time.Duration {
 		return c.Lease.Std() + 2*tick + 3*write + trip + rank
 	}}
-	electionEnds = worst{"max(lease, E) + T + tick + 2W + R", func(c protocol.Config) time.Duration {
+	electionEnds = worst{"E", func(c protocol.Config) time.Duration {
 		return max(c.Lease.Std(), election) + attempt + tick + 2*write + trip
 	}}
 )
 
 // leaseWith is the worst case of a node that is silent, with W and R of a network.
 func leaseWith(write, trip time.Duration) worst {
-	return worst{"max(lease, ¾ lease + W) + tick + C + W + R", func(c protocol.Config) time.Duration {
+	return worst{"L", func(c protocol.Config) time.Duration {
 		return max(c.Lease.Std(), c.Lease.Std()*3/4+write) + tick + 2*write + trip
 	}}
 }
+
+// oneMore is the worst case of a node whose heartbeat may still get through when the fault has begun.
+var oneMore = worst{"heartbeat + L", func(c protocol.Config) time.Duration { return c.Heartbeat.Std() + leaseEnds.of(c) }}
 
 // far is the worst case where servers are far from nodes or from each other: a write needs two round trips.
 func far(delay time.Duration) worst { return leaseWith(write+4*delay, trip+4*delay) }
@@ -66,7 +69,9 @@ var untold = worst{"no formula", func(protocol.Config) time.Duration { return 30
 
 // row is what was seen of one fault.
 type row struct {
-	group, name, holds, serves, minority   string
+	group, name, holds, minority           string
+	before, during, healed                 string        // the node that serves child1
+	rejoined                               time.Duration // until the side's node was a member again, while the fault lasted; 0 if that was not waited for
 	worst                                  worst
 	limit, seen, elsewhere, settled, after time.Duration
 	replaced                               time.Duration // until there was another coordinator; 0 if there was none
@@ -75,23 +80,32 @@ type row struct {
 
 // String returns the row in Markdown.
 func (r row) String() string {
-	formula, replaced := "none", "–"
+	formula := "none"
 	switch r.worst.formula {
 	case "":
 	case untold.formula:
 		formula = untold.formula
 	default:
-		formula = "`" + r.worst.formula + "` = " + seconds(r.limit)
+		formula = r.worst.formula + " = " + seconds(r.limit)
 	}
-	if r.replaced != 0 {
-		replaced = seconds(r.replaced)
+	during := r.during
+	if r.rejoined != 0 {
+		during += ", member again after " + seconds(r.rejoined)
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %d |", r.name, r.holds, r.serves, formula,
-		seconds(r.seen), seconds(r.elsewhere), r.minority, replaced, seconds(r.settled), seconds(r.after), r.runs)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %d |", r.name, r.holds, r.before, during, r.healed,
+		formula, seconds(r.seen), seconds(r.elsewhere), r.minority, orNone(r.replaced), seconds(r.settled), seconds(r.after), r.runs)
 }
 
-const tableHead = `| fault | its side had | child served by: before, during, after | nobody serves it, at most | seen | other children, seen | its client served for | new coordinator after | healed: settled after | longest gap then | runs |
-|---|---|---|---|---|---|---|---|---|---|---|
+// orNone is a time as the table shows it, if there is one.
+func orNone(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return seconds(d)
+}
+
+const tableHead = `| fault | side had | served by | during | healed | nobody serves | seen | other children | cut client served for | new coordinator | settled | gap then | runs |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
 `
 
 // seconds is a time as the table shows it.
@@ -121,11 +135,12 @@ func (r *rows) add(group string, x row) {
 // worse is the worst of both.
 func worse(a, b row) row {
 	for _, f := range []struct{ of, or *time.Duration }{
-		{&a.seen, &b.seen}, {&a.elsewhere, &b.elsewhere}, {&a.settled, &b.settled}, {&a.after, &b.after}, {&a.replaced, &b.replaced},
+		{&a.seen, &b.seen}, {&a.elsewhere, &b.elsewhere}, {&a.settled, &b.settled}, {&a.after, &b.after}, {&a.replaced, &b.replaced}, {&a.rejoined, &b.rejoined},
 	} {
 		*f.of = max(*f.of, *f.or)
 	}
-	a.serves, a.minority = eitherOf(a.serves, b.serves), max(a.minority, b.minority)
+	a.before, a.during, a.healed = eitherOf(a.before, b.before), eitherOf(a.during, b.during), eitherOf(a.healed, b.healed)
+	a.minority = max(a.minority, b.minority)
 	a.runs++
 	return a
 }

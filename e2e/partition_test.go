@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/phub-io/phub/e2e/history"
 	"github.com/phub-io/phub/internal/clock"
 	"github.com/phub-io/phub/protocol"
 )
@@ -70,7 +71,7 @@ func partitions(t *testing.T, ps []partition, config string) {
 		return
 	}
 	t.Parallel()
-	s := startSplit(t, config)
+	s := startSplit(t, bin.testnode, config)
 	terms := s.terms()
 	for _, p := range ps {
 		if !t.Failed() {
@@ -79,6 +80,24 @@ func partitions(t *testing.T, ps []partition, config string) {
 	}
 	s.check(s.loads...)
 	table.write(t)
+}
+
+// What can be found must be found: with nodes that go on serving when their lease has ended, a cut makes two
+// replicas serve at once, one on each side, and the check says so.
+func TestPartition_WithALeaseThatNeverEnds(t *testing.T) {
+	needNetwork(t)
+	t.Parallel()
+	s := startSplit(t, bin.unsafe, "")
+	p := partition{name: "server, its node and its client cut off", active: true, alone: true, lasts: 3 * time.Second, worst: leaseEnds}
+	o := &observation{split: s, p: p, side: s.prepare(p)}
+	o.begin()
+	island(s, o.side)
+	o.wait(p.worst.of(s.terms()) + slack)
+	vs := history.Check(s.history(s.loads))
+	t.Logf("%d violations", len(vs))
+	if !slices.ContainsFunc(vs, func(v history.Violation) bool { return v.Rule == history.NoStale && v.Child == s.children[0] }) {
+		t.Errorf("found %v, want a request to child1 that was served in an old epoch", vs)
+	}
 }
 
 // run brings a fault about, waits for what becomes of it, heals it, and waits until all is well.

@@ -47,6 +47,7 @@ func sideOf(name string) int { return int(name[1] - '1') }
 type split struct {
 	*testHub
 	net      *network.Net
+	program  string // that nodes run
 	clients  []*phub.Client
 	conns    []*nats.Conn
 	loads    []*load
@@ -65,8 +66,9 @@ func needNetwork(t *testing.T) {
 	}
 }
 
-// startSplit starts a hub with three children and a load from each side.
-func startSplit(t *testing.T, config string) *split {
+// startSplit starts a hub with three children and a load from each side. Its nodes run a program; its servers
+// have a configuration, which may be empty.
+func startSplit(t *testing.T, program, config string) *split {
 	t.Helper()
 	var names []string
 	for _, kind := range []string{"s", "n", "c"} {
@@ -81,7 +83,7 @@ func startSplit(t *testing.T, config string) *split {
 			t.Error(err)
 		}
 	})
-	s := &split{net: net}
+	s := &split{net: net, program: program}
 	s.testHub = &testHub{t: t, nats: startServers(t, net, config), nodes: map[string]*process{}}
 	s.dir = s.nats.dir
 	s.connectAll()
@@ -93,7 +95,7 @@ func startSplit(t *testing.T, config string) *split {
 	return s
 }
 
-// startServers starts the NATS servers, with a configuration that may be empty.
+// startServers starts the NATS servers.
 func startServers(t *testing.T, net *network.Net, config string) *natsCluster {
 	t.Helper()
 	c := &natsCluster{t: t, dir: t.TempDir(), opts: []nats.Option{nats.SetCustomDialer(net.Dialer("c1"))}}
@@ -144,7 +146,7 @@ func (s *split) startNode(side int) {
 	for _, i := range append([]int{side}, others(side)...) {
 		urls = append(urls, s.nats.servers[i].url)
 	}
-	program, args := s.net.Program(name, bin.testnode, "-hub", hubName, "-name", name, "-url", strings.Join(urls, ","),
+	program, args := s.net.Program(name, s.program, "-hub", hubName, "-name", name, "-url", strings.Join(urls, ","),
 		"-in-order", "-record", s.records(name), "-busy", "1ms")
 	s.nodes[name] = start(s.t, s.dir, name, program, args...)
 	s.nodes[name].shown = 60

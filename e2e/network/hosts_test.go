@@ -154,3 +154,27 @@ func TestNet_IsReachedByNobodyElse(t *testing.T) {
 		t.Errorf("this machine reaches %s in the namespace", at)
 	}
 }
+
+func TestNew_RemovesWhatACrashedRunLeft(t *testing.T) {
+	hosts(t, "a") // says whether there can be a network
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	left := fmt.Sprintf("phub-%d-1-a", ended.Process.Pid)
+	living := fmt.Sprintf("phub-%d-99-a", os.Getpid())
+	for _, space := range []string{left, living} {
+		if out, err := exec.Command("ip", "netns", "add", space).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", living).Run() }) // the run itself has checked all that matters
+	hosts(t, "b")
+	out, err := exec.Command("ip", "netns", "list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), left) || !strings.Contains(string(out), living) {
+		t.Errorf("of %s, which nobody uses any more, and %s there are left:\n%s", left, living, out)
+	}
+}
