@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/phub-io/phub/internal/worstcase"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -30,31 +31,37 @@ func (w worst) of(c protocol.Config) time.Duration {
 	return w.limit(c)
 }
 
-// What the formulas take for what is not an option of the hub.
+// What the formulas take for what is not an option of the hub, on a machine that does everything at once.
 const (
-	tick     = 25 * time.Millisecond
-	write    = 100 * time.Millisecond // W and C: one write to a stream, on a machine that does everything at once
-	trip     = 10 * time.Millisecond  // R
-	election = 9 * time.Second        // E: the longest that is documented
-	attempt  = 500 * time.Millisecond // T
-	rank     = 50 * time.Millisecond
+	write = 100 * time.Millisecond // W and C
+	trip  = 10 * time.Millisecond  // R
+	rank  = 50 * time.Millisecond
 )
 
 var (
 	leaseEnds  = leaseWith(write, trip)
 	pledgesEnd = worst{"K", func(c protocol.Config) time.Duration {
-		return c.Lease.Std() + 2*tick + 3*write + trip + rank
+		return takes(c, "coordinator hangs or is cut off", write, trip) + rank
 	}}
 	electionEnds = worst{"E", func(c protocol.Config) time.Duration {
-		return max(c.Lease.Std(), election) + attempt + tick + 2*write + trip
+		return takes(c, "NATS server and a node on one machine", write, trip)
 	}}
 )
 
+// takes evaluates a formula of docs/failover.md.
+func takes(c protocol.Config, fault string, write, trip time.Duration) time.Duration {
+	d := worstcase.Deployment{Config: c, Nodes: sides, Servers: sides, Asked: true, RoundTrip: trip, Write: write}
+	for _, x := range d.Cases() {
+		if x.Fault == fault {
+			return x.Takes
+		}
+	}
+	panic("found no worst case of: " + fault)
+}
+
 // leaseWith is the worst case of a node that is silent, with W and R of a network.
 func leaseWith(write, trip time.Duration) worst {
-	return worst{"L", func(c protocol.Config) time.Duration {
-		return max(c.Lease.Std(), c.Lease.Std()*3/4+write) + tick + 2*write + trip
-	}}
+	return worst{"L", func(c protocol.Config) time.Duration { return takes(c, "node hangs or is cut off", write, trip) }}
 }
 
 // oneMore is the worst case of a node whose heartbeat may still get through when the fault has begun.
