@@ -74,7 +74,7 @@ func (o *observation) wait(most time.Duration) {
 // rejoin waits until the side's node is a member again, by another server.
 func (o *observation) rejoin() {
 	o.t.Helper()
-	const most = 30 * time.Second // an authority, a lease, and what it takes to connect and be admitted
+	const most = 45 * time.Second // an authority, a lease, and what it takes to connect, more than once, and be admitted
 	eventually(o.t, most, "the node finds another server", func() error {
 		if at := o.at(o.side); at == o.conns[o.side].ConnectedServerId() {
 			return errors.New("it is still at its own")

@@ -71,7 +71,7 @@ func partitions(t *testing.T, ps []partition, config string) {
 		return
 	}
 	t.Parallel()
-	s := startSplit(t, bin.testnode, config)
+	s := startSplit(t, config, "")
 	terms := s.terms()
 	for _, p := range ps {
 		if !t.Failed() {
@@ -84,15 +84,16 @@ func partitions(t *testing.T, ps []partition, config string) {
 
 // What can be found must be found: with nodes that go on serving when their lease has ended, a cut makes two
 // replicas serve at once, one on each side, and the check says so.
-func TestPartition_WithALeaseThatNeverEnds(t *testing.T) {
+func TestPartition_WithoutARule(t *testing.T) {
 	needNetwork(t)
 	t.Parallel()
-	s := startSplit(t, bin.unsafe, "")
+	s := startSplit(t, "", "lease")
 	p := partition{name: "server, its node and its client cut off", active: true, alone: true, lasts: 3 * time.Second, worst: leaseEnds}
+	most := p.worst.of(s.terms()) + slack
 	o := &observation{split: s, p: p, side: s.prepare(p)}
 	o.begin()
 	island(s, o.side)
-	o.wait(p.worst.of(s.terms()) + slack)
+	o.wait(most)
 	vs := history.Check(s.history(s.loads))
 	t.Logf("%d violations", len(vs))
 	if !slices.ContainsFunc(vs, func(v history.Violation) bool { return v.Rule == history.NoStale && v.Child == s.children[0] }) {

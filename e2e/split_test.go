@@ -47,7 +47,7 @@ func sideOf(name string) int { return int(name[1] - '1') }
 type split struct {
 	*testHub
 	net      *network.Net
-	program  string // that nodes run
+	without  string // the safety rule that is switched off
 	clients  []*phub.Client
 	conns    []*nats.Conn
 	loads    []*load
@@ -66,9 +66,9 @@ func needNetwork(t *testing.T) {
 	}
 }
 
-// startSplit starts a hub with three children and a load from each side. Its nodes run a program; its servers
-// have a configuration, which may be empty.
-func startSplit(t *testing.T, program, config string) *split {
+// startSplit starts a hub with three children and a load from each side. Its servers have a
+// configuration, which may be empty. Its nodes do without a safety rule, if one is named.
+func startSplit(t *testing.T, config, without string) *split {
 	t.Helper()
 	var names []string
 	for _, kind := range []string{"s", "n", "c"} {
@@ -83,7 +83,7 @@ func startSplit(t *testing.T, program, config string) *split {
 			t.Error(err)
 		}
 	})
-	s := &split{net: net, program: program}
+	s := &split{net: net, without: without}
 	s.testHub = &testHub{t: t, nats: startServers(t, net, config), nodes: map[string]*process{}}
 	s.dir = s.nats.dir
 	s.connectAll()
@@ -146,8 +146,12 @@ func (s *split) startNode(side int) {
 	for _, i := range append([]int{side}, others(side)...) {
 		urls = append(urls, s.nats.servers[i].url)
 	}
-	program, args := s.net.Program(name, s.program, "-hub", hubName, "-name", name, "-url", strings.Join(urls, ","),
-		"-in-order", "-record", s.records(name), "-busy", "1ms")
+	program, args := bin.testnode, []string{"-hub", hubName, "-name", name, "-url", strings.Join(urls, ","), "-in-order",
+		"-record", s.records(name), "-busy", "1ms"}
+	if s.without != "" {
+		program, args = bin.unsafe, append(args, "-unsafe", s.without)
+	}
+	program, args = s.net.Program(name, program, args...)
 	s.nodes[name] = start(s.t, s.dir, name, program, args...)
 	s.nodes[name].shown = 60
 }
