@@ -146,8 +146,9 @@ func (s *split) startNode(side int) {
 	for _, i := range append([]int{side}, others(side)...) {
 		urls = append(urls, s.nats.servers[i].url)
 	}
-	program, args := bin.testnode, []string{"-hub", hubName, "-name", name, "-url", strings.Join(urls, ","), "-in-order",
-		"-record", s.records(name), "-busy", "1ms"}
+	program, args := bin.testnode, []string{
+		"-hub", hubName, "-name", name, "-url", strings.Join(urls, ","), "-in-order", "-record", s.records(name), "-busy", "1ms",
+	}
 	if s.without != "" {
 		program, args = bin.unsafe, append(args, "-unsafe", s.without)
 	}
