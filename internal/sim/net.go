@@ -159,13 +159,13 @@ func (w *world) send(from, to *conn, do func()) {
 	if !from.open || w.chance(w.loss) {
 		return
 	}
-	t := max(w.now, from.outAt) + w.latency() + w.latency()
+	left := max(w.now, from.outAt) + w.latency()
 	key := [2]*conn{from, to}
-	t = max(t, w.fifo[key])
+	t := max(left+w.latency(), w.fifo[key])
 	w.fifo[key] = t
-	w.at(t, func() {
-		if from.open {
-			w.over(from.srv, to.srv, func() { w.hand(to, do) })
+	w.at(left, func() {
+		if from.open { // the end of its connection does not call back what has left its server
+			w.at(t, func() { w.over(from.srv, to.srv, func() { w.hand(to, do) }) })
 		}
 	})
 }
