@@ -70,7 +70,7 @@ func (s *stream) elect() {
 
 // reader returns where a client's reads are answered, from what, and up to which revision.
 func (s *stream) reader(c *conn) (*server, map[string]view.Record, uint64) {
-	if d := s.was; d != nil && s.w.now < d.until && d.server.starts == d.starts && s.w.joined(c.srv, d.server) &&
+	if d := s.was; d != nil && s.w.now < d.until && d.server.starts == d.starts && !s.quorum(d.server) && s.w.joined(c.srv, d.server) &&
 		(s.server() == nil || !s.w.joined(c.srv, s.server())) {
 		return d.server, d.keys, d.last
 	}
