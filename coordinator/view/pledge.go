@@ -83,7 +83,7 @@ func (m *Machine) withdrawal() protocol.Withdrawal {
 // withdrew reports whether a member's record says that it pledges nothing more in the view.
 func (m *Machine) withdrew(v *protocol.View, x protocol.Incarnation) bool {
 	k := m.nodes.Get(x.Node)
-	return k != nil && k.ID == x.ID && k.Withdrew.ID == v.Coordinator.ID && (k.Withdrew.View == v.Number || m.cfg.Unsafe.OldWithdrawals)
+	return k != nil && k.ID == x.ID && k.Withdrew == protocol.Withdrawal{ID: v.Coordinator.ID, View: v.Number}
 }
 
 // abandoned reports whether the coordinator can't have a majority behind it again before the view has
@@ -94,11 +94,17 @@ func (m *Machine) abandoned(v *protocol.View) bool {
 	}
 	left := 0
 	for _, x := range v.Members {
-		if x.Incarnation == v.Coordinator || !m.withdrew(v, x.Incarnation) {
+		if x.Incarnation == v.Coordinator || !m.withdrew(v, x.Incarnation) && !m.onceWithdrew(v, x.Incarnation) {
 			left++
 		}
 	}
 	return left < majority(v.Members)
+}
+
+// onceWithdrew reports whether a member withdrew in an earlier view, which counts for nothing.
+func (m *Machine) onceWithdrew(v *protocol.View, x protocol.Incarnation) bool {
+	k := m.nodes.Get(x.Node)
+	return m.cfg.Unsafe.OldWithdrawals && k != nil && k.ID == x.ID && k.Withdrew.ID == v.Coordinator.ID
 }
 
 func majority(members []protocol.Member) int { return len(members)/2 + 1 }

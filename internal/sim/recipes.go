@@ -144,6 +144,23 @@ var Recipes = []Recipe{
 	{"a server closes the connection of a node that hangs", []step{
 		{Kick, 0, sec, one, 50 * ms, 900 * ms},
 	}},
+	{"the coordinator pauses while a member does not hear it", []step{
+		{LinkCut, 0, 0, anyone, 2500 * ms, 4 * sec},
+		{HoldUp, 600 * ms, 1200 * ms, coordinator, 250 * ms, 900 * ms},
+	}},
+	{"the coordinator wakes and does not hear of its end", []step{
+		{LinkCut, 0, 0, anyone, 2500 * ms, 4 * sec},
+		{LinkCut, 0, 0, anyone, 2500 * ms, 4 * sec},
+		{HoldUp, 0, 300 * ms, coordinator, 900 * ms, 1600 * ms},
+	}},
+	{"members lose the coordinator one after the other", []step{
+		{LinkCut, 0, 0, anyone, 1200 * ms, 2 * sec},
+		{LinkCut, 2 * sec, 2500 * ms, anyone, 2 * sec, 3500 * ms},
+	}},
+	{"the hub grows while its coordinator stops", []step{
+		{Crash, 0, 0, one, 500 * ms, 1500 * ms},
+		{PauseMidway, 500 * ms, 1600 * ms, coordinator, 1500 * ms, 3900 * ms},
+	}},
 	{"a commit's outcome is unknown", []step{
 		{Late, 0, 0, placements, sec, 3 * sec},
 		{Loss, 0, sec, anyone, 100 * ms, sec},
