@@ -61,8 +61,8 @@ func planFaults(seed uint64, d time.Duration, children int) []fault {
 			f.at = at
 			all = append(all, f)
 			at += f.length + between(r, 0.3, 1.7)
-			if lane == 2 {
-				at += between(r, 0.5, 2)
+			if f.kind != moveChild {
+				at += between(r, 0, 3) // faults that follow each other too fast hide what each does
 			}
 		}
 	}
@@ -89,12 +89,12 @@ func nodeFault(r *rand.Rand, first int) fault {
 }
 
 func serverFault(r *rand.Rand) fault {
-	f := fault{target: r.IntN(3), kind: []string{killServer, pauseServer, cutServer}[r.IntN(3)], length: pauseTime(r)}
+	f := fault{target: r.IntN(3), kind: []string{killServer, pauseServer, cutServer, cutServer}[r.IntN(4)], length: pauseTime(r)}
 	switch f.kind {
 	case killServer:
 		f.length = between(r, 0.2, 3)
 	case cutServer:
-		f.length = between(r, 0.5, 7)
+		f.length = between(r, 1, 10) // up to more than the election of a leader that was cut off
 	}
 	return f
 }
@@ -117,7 +117,7 @@ type storm struct {
 
 // squall is how long faults go on before the hub is left alone until it has healed: a hub that loses all its
 // nodes needs an authority and a lease to come back, and would be denied them for ever.
-const squall = 12 * time.Second
+const squall = 15 * time.Second
 
 // startStorm has faults befall a hub for a time, drawn from a seed, and returns when all is healed.
 func startStorm(h *registerHub, seed uint64, d time.Duration) *storm {

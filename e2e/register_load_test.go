@@ -48,7 +48,9 @@ type registerClient struct {
 	mean time.Duration // pause between two operations
 	rnd  *rand.Rand
 	seen map[string]int64 // what it found last in a register
-	last register.Op
+
+	last  register.Op
+	child int // index of the child that was asked last
 }
 
 // values gives every write its own.
@@ -119,9 +121,13 @@ func (l *registerLoad) stop() {
 	l.running.Wait()
 }
 
-// draw chooses an operation by chance.
+// draw chooses an operation by chance. A client mostly stays with a child that answers: if it is cut off
+// with a replica that should not answer any more, it goes on asking that one.
 func (c *registerClient) draw(registers []string) register.Request {
-	q := register.Request{Register: registers[c.rnd.IntN(len(registers))], Kind: register.Read}
+	if c.last.Outcome != register.OK || c.rnd.IntN(20) == 0 {
+		c.child = c.rnd.IntN(len(registers))
+	}
+	q := register.Request{Register: registers[c.child], Kind: register.Read}
 	switch n := c.rnd.IntN(10); {
 	case n < 3:
 		q.Kind, q.Value = register.Write, values.Add(1)
