@@ -99,6 +99,10 @@ func TestHost_IdleChildIsSmall(t *testing.T) {
 		}
 	}
 	each := (heap() - before) / children
+	for try := 0; each > 1024 && try < 10; try++ { // what other tests of this process leave behind goes away
+		time.Sleep(50 * time.Millisecond)
+		each = (heap() - before) / children
+	}
 	t.Logf("%d bytes for each idle child", each)
 	if each > 1024 && !raceEnabled {
 		t.Errorf("%d bytes for each idle child, want at most 1024", each)

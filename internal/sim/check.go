@@ -25,6 +25,7 @@ const (
 	RuleHeal      = "it heals alone"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
+	RuleEnds      = "what happens comes to an end"
 )
 
 // checker looks after the promises.

@@ -40,10 +40,16 @@ func (w *world) runUntil(t int64) {
 	for w.broken == nil && len(w.queue) > 0 && w.queue[0].at <= t {
 		e := heap.Pop(&w.queue).(entry)
 		w.now = e.at
-		w.steps++
+		if w.steps++; w.steps > mostSteps {
+			w.breach(RuleEnds, "%d events, and no end", w.steps)
+			return
+		}
 		e.do()
 	}
 	if w.broken == nil {
 		w.now = t
 	}
 }
+
+// mostSteps is how many events mean that a run has no end: hundreds of times what one takes.
+const mostSteps = 10_000_000

@@ -138,6 +138,7 @@ var meaning = map[string]string{
 	RuleStop:      "somebody was told that a child runs no more; it does.",
 	RuleMove:      "somebody was told that a child has moved; it never had.",
 	RuleHeal:      "a person would have to mend the hub by hand.",
+	RuleEnds:      "nodes would keep each other busy for good.",
 	RuleRest:      "a hub that is at rest must cost nothing and move nothing.",
 	RuleConfig:    "two nodes would go by two configurations: what one takes for the end of a lease the other does not.",
 	RuleOneRun:    "a node runs two workers of one child at once, or one that nobody will stop.",
