@@ -29,6 +29,7 @@ type History struct {
 	pending  []pending         // since the last view
 	newest   uint64            // the largest view number that any entry mentions
 	restored bool              // records are being read back, not followed live
+	missed   bool              // records were not read back, and no view since then says that they are no loss
 	unsure   bool              // the view's key holds none, and views before that may have been missed
 }
 
@@ -92,10 +93,23 @@ func (h *History) Stored(r Record) []Commit { return h.apply(h.live(r)) }
 // Loaded takes what was read back after Last(): records, and the stream's last revision then.
 func (h *History) Loaded(records []Record, last uint64) []Commit {
 	h.vouch()
+	h.missed = h.missed || h.leavesOut(records, last)
 	h.restored = true
 	commits := h.apply(records)
 	h.restored = false
 	return append(commits, h.apply(h.caughtUp(last))...)
+}
+
+// leavesOut reports whether some of the revisions up to the last one are not among the records that were read
+// back: written over by what was read, or by what was stored while it was read.
+func (h *History) leavesOut(records []Record, last uint64) bool {
+	read := uint64(0)
+	for _, r := range records {
+		if r.Revision > h.last {
+			read++
+		}
+	}
+	return h.last+read < last
 }
 
 // vouch takes what waits for its view as committed: that view was missed, and may be gone.
@@ -131,12 +145,12 @@ func (h *History) commit(r Record) (Commit, bool) {
 	}
 	if err != nil {
 		h.bad[r.Key] = err.Error()
-		h.unsure = h.unsure || h.restored && r.Revision > h.last+1
+		h.unsure = h.unsure || h.missed
 		h.pending = h.pending[:len(h.pending)-1]
 		return Commit{}, false
 	}
 	c := Commit{Before: h.view, After: v}
-	h.view, h.unsure = v, false
+	h.view, h.unsure, h.missed = v, false, false
 	delete(h.bad, r.Key)
 	for _, p := range h.pending[:len(h.pending)-1] {
 		// Read back, the views between are gone, and a record of theirs vouches for itself.
