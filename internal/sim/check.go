@@ -47,7 +47,7 @@ type placed struct {
 	protocol.Entry
 	there bool
 	epoch uint64           // of the active replica, the newest
-	first map[string]int64 // by node: when it was committed as the first the last time
+	first map[string]int64 // by node: until when an entry had it as the first
 }
 
 type replicaOf struct {
@@ -122,8 +122,10 @@ func (c *checker) entry(r view.Record) {
 	if x.first == nil {
 		x.first = map[string]int64{}
 	}
-	if len(e.Replicas) > 0 {
-		x.first[e.Replicas[0].Node] = c.w.now
+	for _, entry := range []protocol.Entry{was.Entry, e} {
+		if len(entry.Replicas) > 0 {
+			x.first[entry.Replicas[0].Node] = c.w.now
+		}
 	}
 	c.entries[r.Key] = x
 }
@@ -148,7 +150,7 @@ func (c *checker) committed(s *stream) {
 	}
 }
 
-// moveAcked looks whether a child was ever given to the node that it moved to, since somebody asked.
+// moveAcked looks whether a child was ever on the node that it moved to, as its first, since somebody asked.
 func (c *checker) moveAcked(child, node string, asked int64) {
 	x := c.entries[child]
 	now := x.there && len(x.Replicas) > 0 && x.Replicas[0].Node == node
