@@ -61,7 +61,7 @@ func (b *bench) strike(node string) error {
 func (b *bench) victim(ctx context.Context) (string, []string, error) {
 	ctx, cancel := context.WithTimeout(ctx, benchPatience)
 	defer cancel()
-	for {
+	for began := time.Now(); ; {
 		if !pause(ctx, 200*time.Millisecond) { // the hub moves load in the first seconds after a join
 			return "", nil, fmt.Errorf("wait for a node to strike: %w", stopped(ctx))
 		}
@@ -74,16 +74,20 @@ func (b *bench) victim(ctx context.Context) (string, []string, error) {
 			continue
 		}
 		coordinator := st.Coordinator.Node
-		if node := b.busiest(active, coordinator); node != "" {
+		node := b.busiest(active, coordinator)
+		if share := b.children / b.nodes; node != "" && (len(active[node]) >= share*9/10 || time.Since(began) > benchEven) {
 			return node, active[node], nil
 		}
-		if b.strikesCoordinator() || b.children == 1 { // else balance brings some
+		if node == "" && (b.strikesCoordinator() || b.children == 1) { // else balance brings some
 			if err := b.bring(ctx, coordinator); err != nil {
 				return "", nil, err
 			}
 		}
 	}
 }
+
+// benchEven is for how long the hub may make its load even before the next node is struck.
+const benchEven = 15 * time.Second
 
 // busiest returns the node with the most active children among those that the fault strikes, or "".
 func (b *bench) busiest(active map[string][]string, coordinator string) string {
