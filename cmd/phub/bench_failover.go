@@ -61,6 +61,7 @@ func (b *bench) strike(node string) error {
 func (b *bench) victim(ctx context.Context) (string, []string, error) {
 	ctx, cancel := context.WithTimeout(ctx, benchPatience)
 	defer cancel()
+	calm, counted := 0, -1
 	for began := time.Now(); ; {
 		if !pause(ctx, 200*time.Millisecond) { // the hub moves load in the first seconds after a join
 			return "", nil, fmt.Errorf("wait for a node to strike: %w", stopped(ctx))
@@ -75,7 +76,10 @@ func (b *bench) victim(ctx context.Context) (string, []string, error) {
 		}
 		coordinator := st.Coordinator.Node
 		node := b.busiest(active, coordinator)
-		if share := b.children / b.nodes; node != "" && (len(active[node]) >= share*9/10 || time.Since(began) > benchEven) {
+		if calm++; len(active[node]) != counted {
+			calm, counted = 0, len(active[node])
+		}
+		if node != "" && (calm >= benchCalm && b.even(counted) || time.Since(began) > benchEven) {
 			return node, active[node], nil
 		}
 		if node == "" && (b.strikesCoordinator() || b.children == 1) { // else balance brings some
@@ -88,6 +92,15 @@ func (b *bench) victim(ctx context.Context) (string, []string, error) {
 
 // benchEven is for how long the hub may make its load even before the next node is struck.
 const benchEven = 15 * time.Second
+
+// benchCalm is how often in a row it must have as many active ones: nothing is moved any more.
+const benchCalm = 3
+
+// even reports whether the busiest node has about its share of the active children.
+func (b *bench) even(active int) bool {
+	share := b.children / b.nodes
+	return share == 0 || active >= share*9/10 && active <= share*5/4
+}
 
 // busiest returns the node with the most active children among those that the fault strikes, or "".
 func (b *bench) busiest(active map[string][]string, coordinator string) string {

@@ -34,7 +34,7 @@ type probe struct {
 // the processor from those who are measured.
 const (
 	firstWindow = 10
-	probeWindow = 100
+	probeWindow = 500
 	probePause  = time.Millisecond
 )
 
