@@ -260,10 +260,7 @@ func (l *loop) startPeer(a view.Action) {
 		})
 	case view.AskConn:
 		l.beside(askWait, func(ctx context.Context) view.Event {
-			evidence, err := l.session.Connected(ctx, a.Conn)
-			if err != nil {
-				evidence = view.Unknown
-			}
+			evidence := evidenceOf(ctx, func(ctx context.Context) (view.Evidence, error) { return l.session.Connected(ctx, a.Conn) })
 			return view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: evidence}
 		})
 	case view.Kick:

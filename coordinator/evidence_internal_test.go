@@ -1,0 +1,46 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/phub-io/phub/coordinator/view"
+)
+
+func TestEvidenceOf_AsksAgainWhileTheConnectionIsListed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answers []view.Evidence
+		want    view.Evidence
+		asked   []time.Duration
+	}{
+		"closed at once":   {[]view.Evidence{view.Closed}, view.Closed, []time.Duration{0}},
+		"closed the third": {[]view.Evidence{view.Open, view.Open, view.Closed}, view.Closed, []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond}},
+		"open":             {[]view.Evidence{view.Open, view.Open, view.Open}, view.Open, []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond}},
+		"silent":           {[]view.Evidence{view.Open, view.Unknown}, view.Unknown, []time.Duration{0, 5 * time.Millisecond}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			var asked []time.Duration
+			got := evidenceOf(t.Context(), func(context.Context) (view.Evidence, error) {
+				asked = append(asked, time.Since(began))
+				return c.answers[len(asked)-1], nil
+			})
+			if got != c.want || !slices.Equal(asked, c.asked) {
+				t.Errorf("%s: found %v, asked at %v; expected %v, at %v", name, got, asked, c.want, c.asked)
+			}
+		})
+	}
+}
+
+func TestEvidenceOf_AnErrorProvesNothing(t *testing.T) {
+	t.Parallel()
+	got := evidenceOf(t.Context(), func(context.Context) (view.Evidence, error) { return view.Closed, errors.New("no answer") })
+	if got != view.Unknown {
+		t.Errorf("found %v", got)
+	}
+}
