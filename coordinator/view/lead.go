@@ -126,10 +126,19 @@ func (m *Machine) authority() bool {
 // confirmed reports whether every other member knows this coordinator's present connection. Until its
 // own record says it, the closing of the one before could be taken as its end; not by those who
 // confirmed. So the crash of the NATS server that led the nodes bucket, and had this connection, does
-// not stop the hub for as long as the bucket has no leader.
+// not stop the hub for as long as the bucket has no leader. Who became a member by a commit that it does
+// not know the outcome of must have confirmed as well.
 func (m *Machine) confirmed() bool {
+	ok := m.confirmedBy(m.history.View().Members)
+	for _, members := range m.lead.proposed {
+		ok = ok && m.confirmedBy(members)
+	}
+	return ok
+}
+
+func (m *Machine) confirmedBy(members []protocol.Member) bool {
 	others := 0
-	for _, x := range m.history.View().Members {
+	for _, x := range members {
 		if x.Incarnation == m.self {
 			continue
 		}
@@ -229,10 +238,18 @@ func (m *Machine) wakePeers() {
 	}
 	l.woke = m.now.Mono
 	for _, node := range sortedKeys(l.peers) {
-		if p := l.peers[node]; m.history.View().Has(p.in) && p.confirm != *m.conn {
+		if p := l.peers[node]; m.mayHave(p.in) && p.confirm != *m.conn {
 			m.do(Wake{Node: node})
 		}
 	}
+}
+
+// mayHave reports whether an incarnation is a member of the present view, or of one that may have been
+// committed since.
+func (m *Machine) mayHave(x protocol.Incarnation) bool {
+	return m.history.View().Has(x) || slices.ContainsFunc(m.lead.proposed, func(members []protocol.Member) bool {
+		return slices.ContainsFunc(members, func(y protocol.Member) bool { return y.Incarnation == x })
+	})
 }
 
 // leadDue does what is due for the coordinator.

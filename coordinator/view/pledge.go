@@ -183,7 +183,7 @@ func (m *Machine) pledgedBy(members []protocol.Member) time.Duration {
 // propose notes that a view with these members may be committed from now on, and lets go of the trust
 // that would be too much then.
 func (m *Machine) propose(members []protocol.Member) {
-	if m.lead != nil && len(members) >= pledgers && !m.cfg.Unsafe.NoProposals {
+	if m.lead != nil && !m.cfg.Unsafe.NoProposals {
 		m.lead.proposed = append(m.lead.proposed, members)
 		m.setTrust()
 	}

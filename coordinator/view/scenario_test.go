@@ -158,6 +158,10 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		if p.kicked {
 			p.disconnect()
 		}
+	case "apart":
+		p.apart = true
+	case "together":
+		p.apart = false
 	case "disconnect":
 		p.disconnect()
 	case "reconnect":

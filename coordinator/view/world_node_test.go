@@ -22,6 +22,7 @@ type process struct {
 	frozen  bool     // it doesn't run: SIGSTOP
 	missed  []func() // meanwhile
 	cut     bool     // nothing gets through, and nobody notices
+	apart   bool     // its server is cut off from those that have the streams: it reaches who is apart as well
 	deaf    int      // so many of the next records get lost
 	trusted bool     // as told
 	kicked  bool     // its server closed its connection, and it does not know
@@ -134,7 +135,7 @@ func (p *process) carryOut(a view.Action) {
 	case view.Probe:
 		p.probe(a.Node)
 	case view.Wake:
-		if n := p.w.nodes[a.Node]; n != nil && !p.cut {
+		if n := p.w.nodes[a.Node]; n != nil && !p.cut && n.apart == p.apart {
 			n.hears(view.Woken{})
 		}
 	case view.Refused, view.HasLeft:
@@ -182,7 +183,8 @@ const patience = 500 * time.Millisecond
 
 func (p *process) begin(a view.Action) {
 	w := p.w
-	if p.cut || p.conn != nil && !w.open[*p.conn] {
+	_, beat := a.(view.SendBeat)
+	if p.cut || p.conn != nil && !w.open[*p.conn] || p.apart && !beat {
 		p.lose(a)
 		return
 	}
@@ -218,7 +220,11 @@ func (p *process) begin(a view.Action) {
 
 func (p *process) write(b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
 	done := p.beside(patience, result(0, view.OutcomeUnknown))
-	p.w.write(b, writes, func(rev uint64, o view.Outcome) { done(result(rev, o)) })
+	p.w.write(b, writes, func(rev uint64, o view.Outcome) {
+		if !p.apart {
+			done(result(rev, o))
+		}
+	})
 }
 
 // lose is what becomes of a request that doesn't get through.
@@ -254,7 +260,7 @@ func (p *process) beat(a view.SendBeat) {
 	heard := false
 	for _, n := range p.w.names() {
 		c := p.w.nodes[n]
-		if !c.lead || c == p {
+		if !c.lead || c == p || c.apart != p.apart {
 			continue
 		}
 		heard = true
@@ -273,7 +279,7 @@ func (p *process) beat(a view.SendBeat) {
 }
 
 func (p *process) probe(node string) {
-	if n := p.w.nodes[node]; (n == nil || n.conn == nil) && !p.cut {
+	if n := p.w.nodes[node]; (n == nil || n.conn == nil || n.apart != p.apart) && !p.cut {
 		p.gets(view.NobodyThere{Node: node})
 	}
 }

@@ -85,6 +85,9 @@ func (w *world) publish(records []view.Record) {
 	for _, n := range w.names() {
 		p := w.nodes[n]
 		for _, r := range records {
+			if p.apart {
+				continue
+			}
 			if p.deaf > 0 && r.Bucket != protocol.NodesBucket {
 				p.deaf--
 				continue
