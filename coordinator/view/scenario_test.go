@@ -22,20 +22,23 @@ func TestMachine_Scenarios(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		w := newWorld()
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			t.Helper()
-			w.out.Reset()
-			if err := w.command(d); err != nil {
-				t.Errorf("%s: %s: %v", d.Pos, d.Cmd, err)
-			}
-			w.settle()
-			w.check()
-			if w.out.Len() == 0 {
-				return "ok\n"
-			}
-			return w.out.String()
-		})
+		datadriven.RunTest(t, path, w.play)
 	})
+}
+
+// play does what a line of a story says, and returns what came of it.
+func (w *world) play(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
+	w.out.Reset()
+	if err := w.command(d); err != nil {
+		t.Errorf("%s: %s: %v", d.Pos, d.Cmd, err)
+	}
+	w.settle()
+	w.check()
+	if w.out.Len() == 0 {
+		return "ok\n"
+	}
+	return w.out.String()
 }
 
 // command does what a line of a story says.
@@ -162,6 +165,10 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		p.apart = true
 	case "together":
 		p.apart = false
+	case "unfed":
+		p.unfed = true
+	case "fed":
+		p.unfed = false
 	case "disconnect":
 		p.disconnect()
 	case "reconnect":

@@ -23,6 +23,7 @@ type process struct {
 	missed  []func() // meanwhile
 	cut     bool     // nothing gets through, and nobody notices
 	apart   bool     // its server is cut off from those that have the streams: it reaches who is apart as well
+	unfed   bool     // nothing comes through between it and the streams; between it and other nodes it does
 	deaf    int      // so many of the next records get lost
 	trusted bool     // as told
 	kicked  bool     // its server closed its connection, and it does not know
@@ -32,7 +33,7 @@ type process struct {
 
 func newProcess(w *world, cfg view.Config) *process {
 	p := &process{w: w, name: cfg.Node, beats: map[uint64]func(protocol.BeatAnswer){}, asks: map[uint64]string{}}
-	cfg.Hub = "h"
+	cfg.Hub, cfg.Unsafe = "h", w.unsafe
 	cfg.NewID = func() string {
 		w.ids[p.name]++
 		return fmt.Sprintf("%s-%d", p.name, w.ids[p.name])
@@ -184,7 +185,7 @@ const patience = 500 * time.Millisecond
 func (p *process) begin(a view.Action) {
 	w := p.w
 	_, beat := a.(view.SendBeat)
-	if p.cut || p.conn != nil && !w.open[*p.conn] || p.apart && !beat {
+	if p.cut || p.conn != nil && !w.open[*p.conn] || (p.apart || p.unfed) && !beat {
 		p.lose(a)
 		return
 	}
@@ -221,7 +222,7 @@ func (p *process) begin(a view.Action) {
 func (p *process) write(b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
 	done := p.beside(patience, result(0, view.OutcomeUnknown))
 	p.w.write(b, writes, func(rev uint64, o view.Outcome) {
-		if !p.apart {
+		if !p.apart && !p.unfed {
 			done(result(rev, o))
 		}
 	})

@@ -85,7 +85,7 @@ func (w *world) publish(records []view.Record) {
 	for _, n := range w.names() {
 		p := w.nodes[n]
 		for _, r := range records {
-			if p.apart {
+			if p.apart || p.unfed {
 				continue
 			}
 			if p.deaf > 0 && r.Bucket != protocol.NodesBucket {

@@ -29,6 +29,7 @@ type world struct {
 	stall  map[protocol.Bucket][]func() // what waits while a bucket takes no writes; nil: it takes them
 	acks   map[protocol.Bucket][]string // what becomes of the next writes' answers
 	trace  bool
+	unsafe view.Unsafe
 	dual   map[string]bool // reported
 	out    strings.Builder
 }

@@ -1,0 +1,47 @@
+package view_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/phub-io/phub/coordinator/view"
+)
+
+// TestMachine_StoriesNeedTheirRules plays stories with a rule switched off that no run of the simulator misses: each
+// comes out differently then, and where it says so, with two active replicas.
+func TestMachine_StoriesNeedTheirRules(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rule, story string
+		dual        bool
+		set         func(*view.Unsafe)
+	}{
+		{"NoProposals", "coordinator_reconnect_unknown", true, func(u *view.Unsafe) { u.NoProposals = true }},
+		{"GrantFenced", "grant_fenced", true, func(u *view.Unsafe) { u.GrantFenced = true }},
+		{"FenceRenewsNothing", "renewal_missed", true, func(u *view.Unsafe) { u.FenceRenewsNothing = true }},
+		{"MissedFence", "fence_missed", true, func(u *view.Unsafe) { u.MissedFence = true }},
+		{"ObeyForeign", "junk", false, func(u *view.Unsafe) { u.ObeyForeign = true }},
+		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},
+		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},
+		{"TakeBehind", "growing_hub", false, func(u *view.Unsafe) { u.TakeBehind = true }},
+		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
+		{"ActAnyway", "coordinator_hangs", false, func(u *view.Unsafe) { u.ActAnyway = true }},
+		{"NoInherit", "history_replaced", false, func(u *view.Unsafe) { u.NoInherit = true }},
+	} {
+		w := newWorld()
+		c.set(&w.unsafe)
+		differs, dual := false, false
+		datadriven.RunTest(t, filepath.Join("testdata", c.story+".txt"), func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			got := w.play(t, d)
+			differs, dual = differs || got != d.Expected, dual || strings.Contains(got, "TWO ACTIVE")
+			return d.Expected
+		})
+		if !differs || c.dual && !dual {
+			t.Errorf("without the rule %s, the story %s differs: %t, has two active replicas: %t", c.rule, c.story, differs, dual)
+		}
+	}
+}
