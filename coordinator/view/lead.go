@@ -350,10 +350,10 @@ func (m *Machine) takesProof() bool {
 
 // closed reports whether all of the node's connections were seen closed. A node that this coordinator
 // has not heard of may live by another one than its record says, over which a predecessor granted it a
-// lease: nothing is known of that one.
+// lease: nothing is known of that one. Also a record that arrives after the takeover may have been written
+// before.
 func (m *Machine) closed(p *peer) bool {
-	k := m.nodes.Get(p.in.Node)
-	if p.conn.Server == "" && (k == nil || k.ID != p.in.ID || k.Renewed <= p.since) && !m.cfg.Unsafe.StaleEvidence {
+	if p.conn.Server == "" && !m.cfg.Unsafe.StaleEvidence {
 		return false
 	}
 	conns := m.connsOf(p)

@@ -262,11 +262,14 @@ func (m *Machine) fenceReason() string {
 }
 
 // fenceOf is the record that ends an incarnation. It keeps the connection, so that whoever comes later
-// can still ask for it.
+// can still ask for it; not if what somebody else wrote may have hidden another one.
 func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, reason string) protocol.NodeRecord {
 	rec := last
 	rec.V, rec.Incarnation, rec.Status, rec.Reason, rec.By = 1, in, protocol.Lost, reason, m.self.Node
 	rec.Beat++
+	if m.nodes.bad[in.Node] != "" && !m.cfg.Unsafe.HiddenRecords {
+		rec.Conn = protocol.Conn{}
+	}
 	if rec.Started == "" {
 		rec.Started = m.wall()
 	}
@@ -304,8 +307,17 @@ func (m *Machine) coordOver() bool {
 func (m *Machine) coordDead() bool {
 	v := m.history.View()
 	since := m.coord.closedSince()
-	return since > 0 && m.takesProof() && m.now.Mono >= since+m.stagger() &&
+	return since > 0 && m.coordLastKnown() && m.takesProof() && m.now.Mono >= since+m.stagger() &&
 		(v.Has(m.self) || len(v.Members) <= 1 || m.cfg.Unsafe.NewcomersProve)
+}
+
+// coordLastKnown reports whether the last record that is known of the coordinator is its last one. Another
+// incarnation's record, or what somebody else wrote, may hide one that names a connection that is open.
+func (m *Machine) coordLastKnown() bool {
+	c := &m.coord
+	k := m.nodes.Get(c.of.Node)
+	hidden := m.nodes.bad[c.of.Node] != "" || k != nil && k.ID != c.of.ID && c.last.Status.Alive()
+	return !hidden && (c.last.ID == "" || c.last.Conn.Server != "") || m.cfg.Unsafe.HiddenRecords
 }
 
 // mayCommit reports whether this node's own record is good, and names the present connection: a node

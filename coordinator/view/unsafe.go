@@ -41,6 +41,7 @@ type Unsafe struct {
 	StaleEvidence  bool // a node's record is enough to know its connection
 	NoConfirm      bool // a coordinator acts on a new connection before anybody knows of it
 	ConfirmFenced  bool // who fenced the coordinator still confirms it
+	HiddenRecords  bool // a record that may hide the coordinator's last one is taken as if it hid none
 	NewcomersProve bool // a newcomer takes the closing of the coordinator's connection as proof
 	ReportProves   bool // a report of a closed connection is proof, whoever sent it
 	ChangeMembers  bool // members change before the coordinator's record names its connection
