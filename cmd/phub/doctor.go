@@ -17,7 +17,7 @@ func (a *app) addDoctor(cli *fisk.Application) {
 	cmd.HelpLong("Tries with connections of its own, and touches nothing of the hub: whether the servers say that a connection " +
 		"is closed, report it, and close one on demand. Then it says which worst cases follow for the hub's " +
 		"options, by the formulas of docs/failover.md, and what to change. Without a hub it takes the defaults. " +
-		"Exit code 1 says that something must be changed.")
+		"Run it with the nodes' credentials: what they may do counts. Exit code 1 says that something must be changed.")
 }
 
 // assumedWrite is what a write to a stream is taken for: doctor writes nothing.
