@@ -18,7 +18,12 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Two of an embedded server's own goroutines may outlive its shutdown for a moment.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+}
 
 func TestConformance_OneServer(t *testing.T) {
 	t.Parallel()
