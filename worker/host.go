@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -152,10 +151,14 @@ func (h *Host) slot(child string) *slot {
 	return h.slots[child]
 }
 
-// add makes the child's slot, which knows of the link and the trust.
+// add makes the child's slot, which knows of the link and the trust. It returns nil when the host has been
+// stopped: nobody would end what is added then.
 func (h *Host) add(child string) *slot {
 	h.state.RLock()
 	defer h.state.RUnlock()
+	if h.stopped {
+		return nil
+	}
 	s := newSlot(h, child)
 	if l := h.link.Load(); l != nil {
 		s.m.Step(0, replica.Attached{Conn: l.conn})
@@ -220,8 +223,8 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.state.Lock()
 	if !h.stopped {
 		h.stopped = true
-		h.seen.Store(math.MaxUint64)
-		h.tellAll(replica.Assigned{Assignment: protocol.Assignment{View: math.MaxUint64}})
+		h.seen.Store(replica.LastView)
+		h.tellAll(replica.Assigned{Assignment: protocol.Assignment{View: replica.LastView}})
 	}
 	h.state.Unlock()
 	if !h.waitEmpty(ctx) {

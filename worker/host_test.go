@@ -446,3 +446,37 @@ func (w *recorder) Handle(ctx context.Context, r *worker.Request) ([]byte, error
 	}
 	return r.Data, nil
 }
+
+// What is assigned while the host is being stopped is not started: nobody would end it.
+func TestHost_StopsBesideAnAssignment(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		h := worker.New(worker.Config{Hub: "h", Node: "n", Kinds: echo(), Logger: slog.New(slog.DiscardHandler)})
+		done := make(chan struct{})
+		begun := make(chan struct{})
+		go func() {
+			defer close(done)
+			for view := uint64(1); view <= 20; view++ {
+				changes := make([]protocol.Assignment, 100)
+				for i := range changes {
+					changes[i] = active(fmt.Sprintf("c%d-%d", view, i), view)
+				}
+				h.Assign(view, changes, view%2 == 0)
+				if view == 1 {
+					close(begun)
+				}
+			}
+		}()
+		<-begun
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := h.Stop(ctx)
+		if err != nil || ctx.Err() != nil {
+			t.Errorf("found %v, %v; expected all replicas to end", err, ctx.Err())
+		}
+		cancel()
+		<-done
+		if left := h.Replicas(); len(left) > 0 {
+			t.Errorf("%d replicas are left", len(left))
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"math"
 	"slices"
 
 	"github.com/phub-io/phub/protocol"
@@ -187,7 +188,7 @@ func (m *Machine) take(e Event) {
 
 func (m *Machine) assigned(e Assigned) {
 	a := e.Assignment
-	if !e.Reset && a.View < m.want.View {
+	if a.View < m.want.View && (!e.Reset || m.want.View == LastView) {
 		return
 	}
 	if e.Reset && m.serves() && !m.continues(a) && !m.limits.Unsafe.KeepTenure {
@@ -199,6 +200,9 @@ func (m *Machine) assigned(e Assigned) {
 	m.waitFor(a)
 	m.want = a
 }
+
+// LastView is the view of the assignment that ends a replica because its host stops: none follows it.
+const LastView = math.MaxUint64
 
 // continues reports whether a goes on with the present tenure: an epoch belongs to one node only.
 func (m *Machine) continues(a protocol.Assignment) bool {
