@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
 )
@@ -97,11 +98,18 @@ type setup struct {
 	subjects protocol.Subjects
 }
 
-// open opens a session that records what it hears.
+// open opens a session that records what it hears, and waits until its server knows where the streams are
+// led: in a cluster it learns of a new one in its own time. What asks for it stores nothing.
 func (s *setup) open(node string) (Peer, *recorder) {
 	s.Helper()
 	p, r := s.sys.Open(s, s.hub, node), newRecorder()
 	s.must(p.Serve(s.ctx, r))
+	refused := []view.Write{{Key: "refused", Value: []byte("1"), Last: 1 << 40}}
+	s.eventually("the streams take writes", func() bool {
+		_, placement := p.Commit(s.ctx, refused)
+		_, children := p.WriteSpecs(s.ctx, refused)
+		return errors.Is(placement, coordinator.ErrConflict) && errors.Is(children, coordinator.ErrConflict)
+	})
 	return p, r
 }
 
