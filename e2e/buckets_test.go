@@ -19,7 +19,7 @@ import (
 
 // vandalLimit is how long a child may go unserved while somebody writes to the buckets: not at all,
 // with room for a busy machine.
-const vandalLimit = 500 * time.Millisecond
+const vandalLimit = 200 * time.Millisecond
 
 // badValues are what somebody may put under any key.
 var badValues = []string{

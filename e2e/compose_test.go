@@ -267,7 +267,7 @@ func (s *stack) survivesServerKill(h *testHub, l *load) {
 	s.command("docker", "kill", id)
 	l.during(12 * time.Second) // longer than the election of a stream's leader
 	for child := range h.active() {
-		h.service(l, child, from, serverMost)
+		h.service(l, child, from, serverLimit)
 	}
 	s.command("docker", "start", id)
 	h.settled(3)

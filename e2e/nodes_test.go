@@ -13,7 +13,7 @@ import (
 // Limits on how long a child may go unserved. They are the promises of the README, with room for a
 // machine that runs everything on two cores.
 const (
-	killedLimit      = time.Second
+	killedLimit      = 500 * time.Millisecond
 	pausedLimit      = 4 * time.Second // a lease of 2 s, the check of it, and the takeover
 	pausedCoordLimit = 5 * time.Second // the same, and until the members have given it up
 )

@@ -35,8 +35,8 @@ func TestRegister_RandomFaults(t *testing.T) {
 	}
 }
 
-// happened fails the test if too little did for its verdict to mean anything. Two busy cores do at least three
-// times as much.
+// happened fails the test if too little did for its verdict to mean anything. Two busy cores do more, if only
+// by half in faults.
 func (h *registerHub) happened(s *storm, ops []register.Op) {
 	h.t.Helper()
 	count, takeovers := register.CountOf(ops), register.Takeovers(ops)
@@ -48,9 +48,9 @@ func (h *registerHub) happened(s *storm, ops []register.Op) {
 		what      string
 		got, want int
 	}{
-		{"answered operations", count.OK, 10 * seconds},
-		{"takeovers", takeovers, seconds / 15},
-		{"faults", len(s.done), seconds / 2},
+		{"answered operations", count.OK, 20 * seconds},
+		{"takeovers", takeovers, seconds / 5},
+		{"faults", len(s.done), seconds},
 	} {
 		if least.got < least.want {
 			h.t.Errorf("%d %s in %v, want at least %d: too little to say anything", least.got, least.what, *registerFor, least.want)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,23 +13,19 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// serverLimit is how long a child may go unserved because its node's NATS server died, and serverMost how
-// long at a moment at which the machine had other things to do.
-const (
-	serverLimit = 200 * time.Millisecond
-	serverMost  = time.Second
-)
+// serverLimit is how long a child may go unserved because its node's NATS server died.
+const serverLimit = 200 * time.Millisecond
 
 // Each server in turn; one of them leads the placement bucket's stream.
 func TestKillServer_EachInTurn(t *testing.T) {
 	h, l, children := faultyHub(t)
 	before := h.active()
-	led, gaps := false, []time.Duration{}
+	led := false
 	for i, s := range h.nats.servers {
 		leads := h.nats.leader(protocol.PlacementBucket.Name(hubName)) == i
 		led = led || leads
 		t.Logf("killing %s; it leads the placement stream: %v", s.name, leads)
-		gaps = append(gaps, h.killServer(l, i, children))
+		h.killServer(l, i, children)
 		if after := h.active(); !maps.Equal(before, after) {
 			t.Errorf("the death of %s changed who is active from %v to %v", s.name, before, after)
 		}
@@ -39,16 +34,11 @@ func TestKillServer_EachInTurn(t *testing.T) {
 	if !led {
 		t.Errorf("no server that was killed led the stream")
 	}
-	slices.Sort(gaps)
-	if median := gaps[len(gaps)/2]; median > serverLimit {
-		t.Errorf("longest times without service, by server: %v; allowed is %v in the median", gaps, serverLimit)
-	}
 	h.check(l)
 }
 
-// killServer kills a server for some time, and starts it again. It returns the longest time for which a child
-// was not served.
-func (h *testHub) killServer(l *load, i int, children []string) (longest time.Duration) {
+// killServer kills a server for some time, and starts it again.
+func (h *testHub) killServer(l *load, i int, children []string) {
 	h.t.Helper()
 	l.use((i + 1) % len(h.nats.servers))
 	l.during(200 * time.Millisecond) // what went through the old one is answered
@@ -56,13 +46,12 @@ func (h *testHub) killServer(l *load, i int, children []string) (longest time.Du
 	h.nats.servers[i].kill()
 	l.during(12 * time.Second) // longer than the election of a stream's leader
 	for _, child := range children {
-		longest = max(longest, h.service(l, child, from, serverMost).Gap)
+		h.service(l, child, from, serverLimit)
 	}
 	h.nats.restart(i)
 	for _, b := range []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket} {
 		h.nats.current(b.Name(hubName))
 	}
-	return longest
 }
 
 func TestRestart_WholeNATSCluster(t *testing.T) {
