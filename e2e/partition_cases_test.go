@@ -21,7 +21,7 @@ func (s *split) both(r network.Rule, a, b []string) {
 
 // node makes a rule for both directions between a side's node and all servers.
 func node(r network.Rule) func(*split, int) {
-	return func(s *split, side int) { s.both(r, hosts("n", side), hosts("s", everywhere...)) }
+	return func(s *split, side int) { s.both(r, s.nodesOn(side), hosts("s", everywhere...)) }
 }
 
 // server makes a rule for both directions between a side's server and the other servers.
@@ -29,19 +29,13 @@ func server(r network.Rule) func(*split, int) {
 	return func(s *split, side int) { s.both(r, hosts("s", side), hosts("s", others(side)...)) }
 }
 
-// island cuts a side's server, node and client from the others'.
-func island(s *split, side int) {
-	for _, a := range []string{"s", "n", "c"} {
-		for _, b := range []string{"s", "n", "c"} {
-			s.both(gone, hosts(a, side), hosts(b, others(side)...))
-		}
-	}
-}
+// island cuts a side's server, nodes and client from the others'.
+func island(s *split, side int) { s.both(gone, s.allOn(side), s.allOn(others(side)...)) }
 
 // nodePartitions are the faults between one node and the servers.
 func nodePartitions() []partition {
-	toServers := func(s *split, side int) { s.net.Set(gone, hosts("n", side), hosts("s", everywhere...)) }
-	fromServers := func(s *split, side int) { s.net.Set(gone, hosts("s", everywhere...), hosts("n", side)) }
+	toServers := func(s *split, side int) { s.net.Set(gone, s.nodesOn(side), hosts("s", everywhere...)) }
+	fromServers := func(s *split, side int) { s.net.Set(gone, hosts("s", everywhere...), s.nodesOn(side)) }
 	return []partition{
 		{name: "node cut from all NATS servers", active: true, fault: node(gone), lasts: 3 * time.Second, worst: leaseEnds, always: true},
 		{name: "node cut from all NATS servers", fault: node(gone), lasts: 3 * time.Second},
@@ -81,10 +75,21 @@ func pingPartitions() []partition {
 	}
 }
 
+// companyPartitions are faults that befall the coordinator of a hub of five nodes together with others. Three
+// nodes on the other side give it up. Two don't suffice: with the two on its own side it has a majority, and
+// serves on until its authority ends.
+func companyPartitions() []partition {
+	return []partition{
+		{name: "server, two of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 1, fault: island, lasts: 3 * time.Second, worst: pledgesEnd, beside: pledgesEnd.and(leaseEnds)},
+		{name: "server, three of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds)},
+		{name: "server, three of five nodes and a client cut off", alone: true, coordinator: true, active: true, leads: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds), elsewhere: electionEnds},
+	}
+}
+
 // linkPartitions are bad links, and links that come and go.
 func linkPartitions() []partition {
 	nodes := func(r network.Rule) func(*split, int) {
-		return func(s *split, _ int) { s.both(r, hosts("n", everywhere...), hosts("s", everywhere...)) }
+		return func(s *split, _ int) { s.both(r, s.nodesOn(everywhere...), hosts("s", everywhere...)) }
 	}
 	servers := func(r network.Rule) func(*split, int) {
 		return func(s *split, _ int) { s.net.Set(r, hosts("s", everywhere...), hosts("s", everywhere...)) }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,9 @@ type observation struct {
 	*split
 	p                           partition
 	side                        int
-	before                      string // the node on which child1 was active
-	lost                        int64  // frames, by the fault
+	terms                       protocol.Config
+	before                      map[string]string // the node on which each child was active
+	lost                        int64             // frames, by the fault
 	from, to, settledAt, healed int64
 	rejoined                    time.Duration // after the fault's begin
 	replaced                    atomic.Int64  // when another coordinator was announced; 0 if none was
@@ -30,7 +32,7 @@ type observation struct {
 // begin notes how things are, and listens for a new coordinator on the majority's side.
 func (o *observation) begin() {
 	o.t.Helper()
-	o.before = o.active()[o.children[0]]
+	o.before = o.active()
 	_, o.lost = o.net.Frames(o.net.Hosts(), o.net.Hosts())
 	sub, err := o.nc.Subscribe(protocol.SubjectsOf(hubName).Event(protocol.CoordinatorChanged, "*"), func(*nats.Msg) {
 		o.replaced.CompareAndSwap(0, clock.Now())
@@ -55,13 +57,35 @@ func afterwards() time.Duration {
 	return 2 * time.Second
 }
 
-// wait lets the fault go on until some time after the majority has a coordinator and serves child1.
-func (o *observation) wait(most time.Duration) {
+// concern is a child for which a fault is meant.
+type concern struct {
+	child string
+	of    string // where it is active, if the side has several nodes: on the coordinator or beside it
+	worst worst
+}
+
+// concerns are the children for which the fault is meant.
+func (o *observation) concerns() []concern {
+	cs := []concern{{o.children[0], "", o.p.worst}}
+	if o.p.company > 0 {
+		cs[0].of = " on it"
+		cs = append(cs, concern{o.children[1], " beside it", o.p.beside})
+	}
+	return cs
+}
+
+// wait lets the fault go on until some time after the majority has a coordinator and serves the children that
+// it concerns.
+func (o *observation) wait() {
 	time.Sleep(o.p.lasts) // the fault's length, not a wait for anything
 	if o.p.brief {
 		return
 	}
-	deadline := o.from + int64(max(most, o.p.lasts))
+	most := o.p.lasts
+	for _, c := range o.concerns() {
+		most = max(most, c.worst.of(o.terms)+slack)
+	}
+	deadline := o.from + int64(most)
 	for clock.Now() < deadline && !(o.isServed() && (!o.p.coordinator || o.replaced.Load() != 0)) {
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -71,29 +95,29 @@ func (o *observation) wait(most time.Duration) {
 	time.Sleep(afterwards()) // the fault is not healed by the takeover
 }
 
-// rejoin waits until the side's node is a member again, by another server.
+// rejoin waits until the side's nodes are members again, by another server.
 func (o *observation) rejoin() {
 	o.t.Helper()
 	const most = 45 * time.Second // an authority, a lease, and what it takes to connect, more than once, and be admitted
 	eventually(o.t, most, "the node finds another server", func() error {
-		if at := o.at(o.side); at == o.conns[o.side].ConnectedServerId() {
+		if slices.ContainsFunc(o.nodesOn(o.side), o.isHome) {
 			return errors.New("it is still at its own")
 		}
 		return nil
 	})
-	o.settled(sides)
+	o.settled(len(o.homes))
 	o.rejoined = time.Duration(clock.Now() - o.from)
 }
 
-// isServed reports whether child1 answered the majority lately.
+// isServed reports whether each child that the fault concerns answered the majority lately.
 func (o *observation) isServed() bool {
 	lately := clock.Now() - int64(500*time.Millisecond)
-	for _, side := range others(o.side) {
-		if answered(o.loads[side], o.children[0], lately) == nil {
-			return true
+	for _, c := range o.concerns() {
+		if !slices.ContainsFunc(others(o.side), func(side int) bool { return answered(o.loads[side], c.child, lately) == nil }) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // end notes what the fault did.
@@ -107,29 +131,32 @@ func (o *observation) end() {
 }
 
 // judge fails the test if a worst case was exceeded, and keeps what was seen for the table.
-func (o *observation) judge(terms protocol.Config) {
+func (o *observation) judge() {
 	o.t.Helper()
-	r := row{
-		name: o.p.name, holds: o.holds(), worst: o.p.worst, limit: o.p.worst.of(terms),
-		seen: o.gap(o.children[:1], o.from, o.until()), elsewhere: o.gap(o.children[1:], o.from, o.until()),
-		minority: o.minority(), settled: time.Duration(o.settledAt - o.to), after: o.gap(o.children, o.to, o.healed),
+	concerns := o.concerns()
+	now, elsewhere := o.active(), o.gap(o.children[len(concerns):], o.from, o.until())
+	for _, c := range concerns {
+		r := row{
+			name: o.p.name, holds: o.holds(c), worst: c.worst, limit: c.worst.of(o.terms),
+			seen: o.gap([]string{c.child}, o.from, o.until()), elsewhere: elsewhere, rejoined: o.rejoined,
+			minority: o.minority(c.child), settled: time.Duration(o.settledAt - o.to), after: o.gap(o.children, o.to, o.healed),
+		}
+		r.before, r.during, r.healed = o.place(o.before[c.child]), o.place(o.last(c.child)), o.place(now[c.child])
+		if at := o.replaced.Load(); at != 0 && at < o.to {
+			r.replaced = time.Duration(at - o.from)
+		}
+		o.t.Logf("%v; %d frames lost", r, o.lost)
+		o.within(c.child, r.seen, c.worst)
+		table.add(o.t.Name(), r)
 	}
-	r.before, r.during, r.healed = o.serves()
-	r.rejoined = o.rejoined
-	if at := o.replaced.Load(); at != 0 && at < o.to {
-		r.replaced = time.Duration(at - o.from)
-	}
-	o.t.Logf("%v; %d frames lost", r, o.lost)
-	o.within("child1", r.seen, o.p.worst, terms)
-	o.within("another child", r.elsewhere, o.p.elsewhere, terms)
-	table.add(o.t.Name(), r)
+	o.within("another child", elsewhere, o.p.elsewhere)
 }
 
-func (o *observation) within(child string, gap time.Duration, w worst, terms protocol.Config) {
+func (o *observation) within(child string, gap time.Duration, w worst) {
 	o.t.Helper()
 	most := nothing
 	if w.formula != "" {
-		most = w.of(terms) + slack
+		most = w.of(o.terms) + slack
 	}
 	if gap > most {
 		o.t.Errorf("%s: %s was not served for %v, at most %v is allowed", o.p.name, child, gap, most)
@@ -155,14 +182,14 @@ func (o *observation) gap(children []string, from, to int64) time.Duration {
 	return most
 }
 
-// holds says what the side had.
-func (o *observation) holds() string {
+// holds says what the side had, with the replica of a child that the fault concerns.
+func (o *observation) holds(c concern) string {
 	var has []string
 	if o.p.coordinator {
 		has = append(has, "coordinator")
 	}
 	if o.p.active {
-		has = append(has, "active")
+		has = append(has, "active"+c.of)
 	}
 	if o.p.leads {
 		has = append(has, "leader")
@@ -173,32 +200,32 @@ func (o *observation) holds() string {
 	return strings.Join(has, ", ")
 }
 
-// serves says who answered the majority for child1: before, at the fault's end, and when all was well again.
-func (o *observation) serves() (before, during, healed string) {
-	name := func(node string) string {
-		switch node {
-		case "":
-			return "nobody"
-		case host("n", o.side):
-			return "its node"
-		}
-		return "another"
+// place says where a node is.
+func (o *observation) place(node string) string {
+	switch {
+	case node == "":
+		return "nobody"
+	case o.homeOf(node) == o.side:
+		return "its node"
 	}
-	late := history.ServiceOf(o.loads[others(o.side)[0]].soFar(), o.children[0], o.to-int64(time.Second), o.to)
-	now := o.active()[o.children[0]]
-	return name(o.before), name(late.Last), name(now)
+	return "another"
 }
 
-// minority says for how long the side's client was served on by child1, if it was cut off.
-func (o *observation) minority() string {
+// last returns the node that answered the majority for a child at the fault's end; "" if none did.
+func (o *observation) last(child string) string {
+	return history.ServiceOf(o.loads[others(o.side)[0]].soFar(), child, o.to-int64(time.Second), o.to).Last
+}
+
+// minority is for how long the side's client was served on by a child; -1 if it was not cut off.
+func (o *observation) minority(child string) time.Duration {
 	if !o.p.alone {
-		return "–"
+		return -1
 	}
 	last := o.from
 	for _, s := range o.loads[o.side].soFar() {
-		if s.Child == o.children[0] && s.Outcome == history.OK && s.Done < o.to {
+		if s.Child == child && s.Outcome == history.OK && s.Done < o.to {
 			last = max(last, s.Done)
 		}
 	}
-	return seconds(time.Duration(last - o.from))
+	return time.Duration(last - o.from)
 }

@@ -25,7 +25,9 @@ type partition struct {
 	leads bool
 	// alone says that the side's client, which knows only its server, is cut off with that.
 	alone bool
-	fault func(s *split, side int)
+	// company is how many other nodes are on the side of the coordinator; child2 is active on one of them.
+	company int
+	fault   func(s *split, side int)
 	// lasts is for how long the fault lasts at least. Unless it is brief, it goes on until child1 is served
 	// again, and for some seconds more.
 	lasts time.Duration
@@ -34,14 +36,16 @@ type partition struct {
 	rejoins bool
 	// lossless says that the fault loses no frame.
 	lossless bool
-	// worst bounds for how long child1 may go unserved by the hub's majority, elsewhere the same for the
-	// other children. The zero value is for not at all.
-	worst, elsewhere worst
+	// worst bounds for how long child1 may go unserved by the hub's majority, beside the same for child2 if
+	// that is active in company, and elsewhere for the other children. The zero value is for not at all.
+	worst, beside, elsewhere worst
 	// always says that it also runs without PHUB_E2E_NETWORK_ALL.
 	always bool
 }
 
 const (
+	// fiveNodes is a hub in which a side may have several.
+	fiveNodes = 5
 	// slack is what a loaded machine may take beyond a worst case by formula.
 	slack = 3 * time.Second
 	// nothing is what counts as no interruption on a loaded machine.
@@ -58,20 +62,21 @@ func wanted(ps []partition) []partition {
 	})
 }
 
-func TestPartition_Nodes(t *testing.T)   { partitions(t, nodePartitions(), "") }
-func TestPartition_Servers(t *testing.T) { partitions(t, serverPartitions(), "") }
-func TestPartition_Links(t *testing.T)   { partitions(t, linkPartitions(), "") }
-func TestPartition_Pings(t *testing.T)   { partitions(t, pingPartitions(), pings) }
+func TestPartition_Nodes(t *testing.T)   { partitions(t, nodePartitions(), sides, "") }
+func TestPartition_Servers(t *testing.T) { partitions(t, serverPartitions(), sides, "") }
+func TestPartition_Company(t *testing.T) { partitions(t, companyPartitions(), fiveNodes, "") }
+func TestPartition_Links(t *testing.T)   { partitions(t, linkPartitions(), sides, "") }
+func TestPartition_Pings(t *testing.T)   { partitions(t, pingPartitions(), sides, pings) }
 
-// partitions runs faults one after the other on one hub, whose NATS servers have a configuration. At no time
-// two replicas of a child may serve.
-func partitions(t *testing.T, ps []partition, config string) {
+// partitions runs faults one after the other on one hub of some nodes, whose NATS servers have a configuration.
+// At no time two replicas of a child may serve.
+func partitions(t *testing.T, ps []partition, nodes int, config string) {
 	needNetwork(t)
 	if ps = wanted(ps); len(ps) == 0 {
 		return
 	}
 	t.Parallel()
-	s := startSplit(t, config, "")
+	s := startSplit(t, nodes, config, "")
 	terms := s.terms()
 	for _, p := range ps {
 		if !t.Failed() {
@@ -87,13 +92,12 @@ func partitions(t *testing.T, ps []partition, config string) {
 func TestPartition_WithoutARule(t *testing.T) {
 	needNetwork(t)
 	t.Parallel()
-	s := startSplit(t, "", "lease")
+	s := startSplit(t, sides, "", "lease")
 	p := partition{name: "server, its node and its client cut off", active: true, alone: true, lasts: 3 * time.Second, worst: leaseEnds}
-	most := p.worst.of(s.terms()) + slack
-	o := &observation{split: s, p: p, side: s.prepare(p)}
+	o := &observation{split: s, p: p, side: s.prepare(p), terms: s.terms()}
 	o.begin()
 	island(s, o.side)
-	o.wait(most)
+	o.wait()
 	vs := history.Check(s.history(s.loads))
 	t.Logf("%d violations", len(vs))
 	if !slices.ContainsFunc(vs, func(v history.Violation) bool { return v.Rule == history.NoStale && v.Child == s.children[0] }) {
@@ -104,44 +108,72 @@ func TestPartition_WithoutARule(t *testing.T) {
 // run brings a fault about, waits for what becomes of it, heals it, and waits until all is well.
 func (s *split) run(p partition, terms protocol.Config) {
 	s.t.Helper()
-	o := &observation{split: s, p: p, side: s.prepare(p)}
+	o := &observation{split: s, p: p, side: s.prepare(p), terms: terms}
 	o.begin()
 	p.fault(s, o.side)
-	o.wait(p.worst.of(terms) + slack)
+	o.wait()
 	o.end()
 	s.net.Heal()
-	s.settled(sides)
+	s.settled(len(s.homes))
 	o.settledAt = clock.Now()
 	s.servedAll()
 	o.healed = clock.Now()
-	o.judge(terms)
+	o.judge()
 }
 
 // prepare puts everything where the fault wants it, and returns the side that it befalls.
 func (s *split) prepare(p partition) int {
 	s.t.Helper()
 	s.ask(0)
-	s.settled(sides)
+	s.settled(len(s.homes))
 	s.home()
-	side := sideOf(s.coordinator())
+	coordinator := s.coordinator()
+	if p.company > 0 {
+		s.accompany(coordinator, p.company)
+	}
+	side := s.homeOf(coordinator)
 	if !p.coordinator {
 		side = others(side)[0]
 	}
 	away := others(side)
 	s.ask(away[0])
-	first, leader := away[0], away[0]
-	if p.active {
-		first = side
-	}
+	leader := away[0]
 	if p.leads {
 		leader = side
 	}
-	for i, at := range []int{first, away[0], away[1]} {
-		s.activate(s.children[i], at)
+	if p.company > 0 {
+		s.stageCompany(coordinator)
+	} else {
+		s.stage(p, side)
 	}
 	s.lead(leader)
-	s.settled(sides)
+	s.settled(len(s.homes))
 	s.servedAll()
-	s.t.Logf("%s: of %s; %s", p.name, host("n", side), s.describe())
+	s.t.Logf("%s: of %s; %s", p.name, strings.Join(s.nodesOn(side), ", "), s.describe())
 	return side
+}
+
+// stage makes child1 active on the side that a fault befalls, if the fault wants that, and the others elsewhere.
+func (s *split) stage(p partition, side int) {
+	s.t.Helper()
+	away := others(side)
+	first := away[0]
+	if p.active {
+		first = side
+	}
+	for i, at := range []int{first, away[0], away[1]} {
+		s.activate(s.children[i], s.nodesOn(at)[0])
+	}
+}
+
+// stageCompany makes child1 active on the coordinator and child2 on another node of its side. Next in order are
+// nodes of the other sides, on one of which child3 is active.
+func (s *split) stageCompany(coordinator string) {
+	s.t.Helper()
+	side := s.homeOf(coordinator)
+	there := slices.DeleteFunc(s.nodesOn(side), func(node string) bool { return node == coordinator })
+	away := s.nodesOn(others(side)...)
+	for i, order := range [][]string{{coordinator, away[0]}, {there[0], away[1]}, {away[1], away[0]}} {
+		s.order(s.children[i], order[0], order[1])
+	}
 }

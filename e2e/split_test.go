@@ -21,7 +21,7 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// sides of a split hub, each with a NATS server s, a node n that prefers it, and a client c that knows no
+// sides of a split hub, each with a NATS server s, nodes n that prefer it, and a client c that knows no
 // other. Numbered from 0; the hosts' names count from 1.
 const sides = 3
 
@@ -39,15 +39,13 @@ func hosts(kind string, on ...int) []string {
 // others are the sides but one.
 func others(side int) []int { return []int{(side + 1) % sides, (side + 2) % sides} }
 
-// sideOf returns where a host is.
-func sideOf(name string) int { return int(name[1] - '1') }
-
 // split is a hub whose servers, nodes and clients are hosts of a network of their own. All of its
 // testHub's questions go through the client of one side.
 type split struct {
 	*testHub
 	net      *network.Net
 	without  string // the safety rule that is switched off
+	homes    []int  // of each node: its side
 	clients  []*phub.Client
 	conns    []*nats.Conn
 	loads    []*load
@@ -66,13 +64,16 @@ func needNetwork(t *testing.T) {
 	}
 }
 
-// startSplit starts a hub with three children and a load from each side. Its servers have a
-// configuration, which may be empty. Its nodes do without a safety rule, if one is named.
-func startSplit(t *testing.T, config, without string) *split {
+// startSplit starts a hub of some nodes, one on each side and more, with three children and a load from each
+// side. Its servers have a configuration, which may be empty. Its nodes do without a safety rule, if one is
+// named.
+func startSplit(t *testing.T, nodes int, config, without string) *split {
 	t.Helper()
-	var names []string
-	for _, kind := range []string{"s", "n", "c"} {
-		names = append(names, hosts(kind, 0, 1, 2)...)
+	s := &split{without: without}
+	names := append(hosts("s", everywhere...), hosts("c", everywhere...)...)
+	for i := range nodes {
+		s.homes = append(s.homes, i%sides)
+		names = append(names, host("n", i))
 	}
 	net, err := network.New(names...)
 	if err != nil {
@@ -83,14 +84,14 @@ func startSplit(t *testing.T, config, without string) *split {
 			t.Error(err)
 		}
 	})
-	s := &split{net: net, without: without}
+	s.net = net
 	s.testHub = &testHub{t: t, nats: startServers(t, net, config), nodes: map[string]*process{}}
 	s.dir = s.nats.dir
 	s.connectAll()
-	for side := range sides {
-		s.startNode(side)
+	for i := range s.homes {
+		s.startNode(i)
 	}
-	s.settled(sides)
+	s.settled(nodes)
 	s.startChildren()
 	return s
 }
@@ -138,13 +139,34 @@ func (s *split) connectAll() {
 // ask makes the test's questions go through a side's client from now on.
 func (s *split) ask(side int) { s.nc, s.client = s.conns[side], s.clients[side] }
 
-// startNode starts the node of a side. It tries that side's server first.
-func (s *split) startNode(side int) {
+// nodesOn returns the nodes of some sides.
+func (s *split) nodesOn(on ...int) []string {
+	var names []string
+	for _, side := range on {
+		for i, home := range s.homes {
+			if home == side {
+				names = append(names, host("n", i))
+			}
+		}
+	}
+	return names
+}
+
+// homeOf returns the side of a node.
+func (s *split) homeOf(node string) int { return s.homes[node[1]-'1'] }
+
+// allOn returns all hosts of some sides.
+func (s *split) allOn(on ...int) []string {
+	return slices.Concat(hosts("s", on...), s.nodesOn(on...), hosts("c", on...))
+}
+
+// startNode starts the i-th node. It tries its side's server first.
+func (s *split) startNode(i int) {
 	s.t.Helper()
-	name := host("n", side)
+	name, side := host("n", i), s.homes[i]
 	var urls []string
-	for _, i := range append([]int{side}, others(side)...) {
-		urls = append(urls, s.nats.servers[i].url)
+	for _, at := range append([]int{side}, others(side)...) {
+		urls = append(urls, s.nats.servers[at].url)
 	}
 	program, args := bin.testnode, []string{
 		"-hub", hubName, "-name", name, "-url", strings.Join(urls, ","), "-in-order", "-record", s.records(name), "-busy", "1ms",
@@ -165,10 +187,14 @@ func (s *split) startChildren() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var specs []phub.Spec
+	replicas := phub.Factor(2)
+	if len(s.homes) > sides { // so that the next in order can be on another side
+		replicas = phub.ClusterSize
+	}
 	for i := range sides {
 		s.children = append(s.children, fmt.Sprintf("child%d", i+1))
 		specs = append(specs, phub.Spec{Child: s.children[i], Kind: "recorder", Redundancy: phub.Redundancy{
-			Strategy: phub.Replication, Factor: 2, Model: phub.ActivePassive,
+			Strategy: phub.Replication, Factor: replicas, Model: phub.ActivePassive,
 		}})
 	}
 	results, err := s.client.Start(ctx, specs, nil)
@@ -196,25 +222,49 @@ func (s *split) servedAll() {
 // earlier fault, is started again.
 func (s *split) home() {
 	s.t.Helper()
-	for side := range sides {
-		if s.at(side) == s.conns[side].ConnectedServerId() {
+	for i := range s.homes {
+		if s.isHome(host("n", i)) {
 			continue
 		}
-		p := s.nodes[host("n", side)]
+		p := s.nodes[host("n", i)]
 		p.signal(syscall.SIGTERM)
 		<-p.done
-		s.startNode(side)
-		s.settled(sides)
+		s.startNode(i)
+		s.settled(len(s.homes))
 	}
-	for side := range sides {
-		if s.at(side) != s.conns[side].ConnectedServerId() {
-			s.t.Fatalf("%s is not connected to %s", host("n", side), host("s", side))
+	for i, side := range s.homes {
+		if !s.isHome(host("n", i)) {
+			s.t.Fatalf("%s is not connected to %s", host("n", i), host("s", side))
 		}
 	}
 }
 
-// at returns the id of the server to which a side's node is connected.
-func (s *split) at(side int) string {
+// accompany makes so many other nodes be on the side of a node, and spreads the rest over the other sides. Those
+// that have to change sides are started again.
+func (s *split) accompany(node string, by int) {
+	s.t.Helper()
+	side := s.homeOf(node)
+	away, rest := others(side), 0
+	for i := range s.homes {
+		switch {
+		case host("n", i) == node:
+		case by > 0:
+			s.homes[i], by = side, by-1
+		default:
+			s.homes[i], rest = away[rest%len(away)], rest+1
+		}
+	}
+	s.home()
+}
+
+// isHome reports whether a node is connected to its side's server.
+func (s *split) isHome(node string) bool {
+	s.t.Helper()
+	return s.at(node) == s.conns[s.homeOf(node)].ConnectedServerId()
+}
+
+// at returns the id of the server to which a node is connected.
+func (s *split) at(node string) string {
 	s.t.Helper()
 	var id string
 	eventually(s.t, 20*time.Second, "the hub tells its nodes", func() error {
@@ -222,7 +272,7 @@ func (s *split) at(side int) string {
 		defer cancel()
 		nodes, err := s.client.Nodes(ctx)
 		for _, n := range nodes.Nodes {
-			if n.Node == host("n", side) {
+			if n.Node == node {
 				id = n.Conn.Server
 			}
 		}
@@ -231,10 +281,9 @@ func (s *split) at(side int) string {
 	return id
 }
 
-// activate makes a child active on a side's node.
-func (s *split) activate(child string, side int) {
+// activate makes a child active on a node.
+func (s *split) activate(child, node string) {
 	s.t.Helper()
-	node := host("n", side)
 	if s.active()[child] == node {
 		return
 	}
@@ -245,6 +294,19 @@ func (s *split) activate(child string, side int) {
 	}
 	if at := s.active()[child]; at != node {
 		s.t.Fatalf("%s is active on %q, it was moved to %s", child, at, node)
+	}
+}
+
+// order makes a child active on a node, and another node's replica the next in order.
+func (s *split) order(child, first, second string) {
+	s.t.Helper()
+	s.activate(child, second)
+	s.activate(child, first)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	info, err := s.client.Info(ctx, child)
+	if err != nil || len(info.Replicas) < 2 || info.Replicas[0].Node != first || info.Replicas[1].Node != second {
+		s.t.Fatalf("%s was moved to %s and then to %s, its replicas are %+v: %v", child, second, first, info.Replicas, err)
 	}
 }
 
