@@ -131,7 +131,7 @@ func (m *Machine) authority() bool {
 func (m *Machine) confirmed() bool {
 	ok := m.confirmedBy(m.history.View().Members)
 	for _, members := range m.lead.proposed {
-		ok = ok && m.confirmedBy(members)
+		ok = ok && (m.confirmedBy(members) || m.cfg.Unsafe.ConfirmKnown)
 	}
 	return ok
 }
@@ -348,12 +348,9 @@ func (m *Machine) takesProof() bool {
 	return m.settings().Failover.Proves() || m.cfg.Unsafe.StrictTakesIt
 }
 
-// closed reports whether all of the node's connections were seen closed. A node that this coordinator
-// has not heard of may live by another one than its record says, over which a predecessor granted it a
-// lease: nothing is known of that one. Also a record that arrives after the takeover may have been written
-// before.
+// closed reports whether all of the node's connections were seen closed.
 func (m *Machine) closed(p *peer) bool {
-	if p.conn.Server == "" && !m.cfg.Unsafe.StaleEvidence {
+	if !m.connKnown(p) {
 		return false
 	}
 	conns := m.connsOf(p)
@@ -363,6 +360,17 @@ func (m *Machine) closed(p *peer) bool {
 		}
 	}
 	return len(conns) > 0
+}
+
+// connKnown reports whether the node's last connection is known. A node that this coordinator has not heard of may
+// live by another one than its record says, over which a predecessor granted it a lease: nothing is known of
+// that one. Also a record that arrives after the takeover may have been written before.
+func (m *Machine) connKnown(p *peer) bool {
+	if p.conn.Server != "" || m.cfg.Unsafe.StaleEvidence {
+		return true
+	}
+	k := m.nodes.Get(p.in.Node)
+	return m.cfg.Unsafe.LateRecords && k != nil && k.ID == p.in.ID && k.Renewed > p.since
 }
 
 func (m *Machine) leftInOrder(p *peer) bool {

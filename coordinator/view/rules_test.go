@@ -20,11 +20,13 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		set         func(*view.Unsafe)
 	}{
 		{"NoProposals", "coordinator_reconnect_unknown", true, func(u *view.Unsafe) { u.NoProposals = true }},
+		{"ConfirmKnown", "coordinator_reconnect_unknown", true, func(u *view.Unsafe) { u.ConfirmKnown = true }},
 		{"GrantFenced", "grant_fenced", true, func(u *view.Unsafe) { u.GrantFenced = true }},
 		{"FenceRenewsNothing", "renewal_missed", true, func(u *view.Unsafe) { u.FenceRenewsNothing = true }},
 		{"MissedFence", "fence_missed", true, func(u *view.Unsafe) { u.MissedFence = true }},
 		{"HiddenRecords", "fence_missed_reconnect", true, func(u *view.Unsafe) { u.HiddenRecords = true }},
 		{"StaleEvidence", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.StaleEvidence = true }},
+		{"LateRecords", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.LateRecords = true }},
 		{"ObeyForeign", "junk", false, func(u *view.Unsafe) { u.ObeyForeign = true }},
 		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},
 		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},

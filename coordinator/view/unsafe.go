@@ -39,7 +39,9 @@ type Unsafe struct {
 	SilenceProves  bool // a server that does not answer proves that the connection is closed
 	StrictTakesIt  bool // a closed connection is proof in a hub that is strict, too
 	StaleEvidence  bool // a node's record is enough to know its connection
+	LateRecords    bool // so is one that arrives after the takeover
 	NoConfirm      bool // a coordinator acts on a new connection before anybody knows of it
+	ConfirmKnown   bool // who may have become a member by a commit of unknown outcome need not know of it
 	ConfirmFenced  bool // who fenced the coordinator still confirms it
 	HiddenRecords  bool // a record that may hide the coordinator's last one is taken as if it hid none
 	NewcomersProve bool // a newcomer takes the closing of the coordinator's connection as proof

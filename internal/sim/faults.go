@@ -109,7 +109,15 @@ func (w *world) noQuorum(f Fault) {
 
 // target returns the node that a fault is about.
 func (w *world) target(a int) string {
-	if c := w.check.view.Coordinator.Node; a >= Coordinator && c != "" {
+	v := &w.check.view
+	if a >= Deputy {
+		for _, x := range v.Members {
+			if x.Incarnation != v.Coordinator {
+				return x.Node
+			}
+		}
+	}
+	if c := v.Coordinator.Node; a >= Coordinator && c != "" {
 		return c
 	}
 	return w.names[a%len(w.names)]
@@ -132,14 +140,13 @@ func (w *world) strikeProcess(p *process, f Fault) {
 	case HoldUp:
 		p.busyTill = max(p.busyTill, w.now+f.For)
 	case Reset:
-		// A paused process would not notice: see Kick.
-		switch c := p.conn; {
-		case c == nil:
-		case !p.paused || w.plan.Config.Failover == protocol.FailoverStrict:
-			c.shut()
-		case w.access():
-			c.kick()
-		}
+		p.reset()
+	case Astray:
+		w.astray(p, f)
+	case Deaf:
+		p.deaf = max(p.deaf, w.now+f.For)
+	case Behind:
+		p.behind = max(p.behind, w.now+f.For)
 	case Kick:
 		p.pause(f.For)
 		if c := p.conn; c != nil {
@@ -159,6 +166,31 @@ func (w *world) strikeProcess(p *process, f Fault) {
 			w.check.cutOff[p.name] = max(w.check.cutOff[p.name], w.now+f.For)
 		}
 	}
+}
+
+// reset closes the connection. A paused process would not notice: see Kick.
+func (p *process) reset() {
+	switch c := p.conn; {
+	case c == nil:
+	case !p.paused || p.w.plan.Config.Failover == protocol.FailoverStrict:
+		c.shut()
+	case p.w.access():
+		c.kick()
+	}
+}
+
+// astray has a process come back over a server that is cut off from the others, with a member that is there.
+func (w *world) astray(p *process, f Fault) {
+	members := w.check.view.Members
+	for i := range members {
+		x := w.running[members[(f.B+i)%len(members)].Node]
+		if x != nil && x.conn != nil && x.conn.open && p.conn != nil && x.conn.srv != p.conn.srv {
+			p.next = x.conn.srv
+			w.cut(f.For, apart(p.next.index)...)
+			break
+		}
+	}
+	p.reset()
 }
 
 func value(on bool, v float64) float64 {
@@ -232,19 +264,8 @@ func (w *world) part(name string, k Kind) {
 func (w *world) leave(name string, d int64) {
 	if p := w.running[name]; p != nil && !p.leaving && len(w.running) > 1 {
 		p.arrived(p.leave)
-		w.in(d, func() { w.reboot(name) })
+		w.in(d, func() { w.boot(name) })
 	}
-}
-
-// reboot starts a process again once the one before has ended.
-func (w *world) reboot(name string) {
-	if p := w.running[name]; p != nil {
-		if p.leaving {
-			w.in(100*ms, func() { w.reboot(name) })
-		}
-		return
-	}
-	w.boot(name)
 }
 
 // heal ends all faults, and starts what is missing.
@@ -268,13 +289,13 @@ func (w *world) heal() {
 	}
 	w.elect()
 	for _, p := range w.procs {
-		p.cutting = 0
+		p.cutting, p.deaf, p.behind, p.next = 0, 0, 0, nil
 		p.busyTill = min(p.busyTill, w.now)
 		p.wakeLoop()
 		p.wake()
 	}
 	for _, name := range w.names {
-		w.reboot(name)
+		w.boot(name)
 	}
 	w.client.insist()
 }

@@ -43,7 +43,10 @@ const (
 	Twin                    // a process stops for some time, and another one is started under its name
 	HoldUp                  // only its loop stops; what it serves goes on
 	Reset                   // a connection closes; both ends notice at once
+	Astray                  // a connection closes, and the process comes back over another one's server, which is cut off from the rest
 	Kick                    // a process is paused, and its server closes its connection meanwhile
+	Deaf                    // what streams store does not reach a process
+	Behind                  // it reaches it late, all at once
 	Stall                   // a connection carries nothing for some time
 	StallIn                 // in one direction only
 	StallOut
@@ -71,9 +74,11 @@ const (
 )
 
 var kindNames = [...]string{
-	"crash", "power loss", "pause", "pause midway", "twin", "hold up", "reset", "kick", "stall", "stall in", "stall out",
-	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum", "unacked", "loss", "lag", "late",
-	"leave", "leave for good", "lost for good", "join", "meddle", "start child", "stop child", "move child", "worker failed",
+	"crash", "power loss", "pause", "pause midway", "twin", "hold up", "reset", "astray", "kick", "deaf", "behind",
+	"stall", "stall in", "stall out",
+	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
+	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle",
+	"start child", "stop child", "move child", "worker failed",
 }
 
 // String returns the kind's name.
@@ -84,8 +89,12 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%8.3f %-14s a=%-2d b=%-2d for %v", time.Duration(f.At).Seconds(), f.Kind, f.A, f.B, time.Duration(f.For).Round(time.Millisecond))
 }
 
-// Coordinator as a fault's A is the node that coordinates at that moment. Smaller ones name a node.
-const Coordinator = 50
+// Coordinator as a fault's A is the node that coordinates at that moment, and Deputy the member that is the
+// first to take its place. Smaller ones name a node.
+const (
+	Coordinator = 50
+	Deputy      = 58
+)
 
 // Children is how many children a run has at most.
 const Children = 5
@@ -96,7 +105,7 @@ const fastEvery = 7
 // PlanOf returns the plan of a seed: it chooses some kinds of faults, and plays them again and again.
 func PlanOf(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := Plan{Seed: seed, Nodes: 3 + r.IntN(3), Skew: 47_000, Start: 20 * ms, End: 15*sec + r.Int64N(25*sec)}
+	p := Plan{Seed: seed, Nodes: 2 + r.IntN(4), Skew: 47_000, Start: 20 * ms, End: 15*sec + r.Int64N(25*sec)}
 	if r.IntN(4) == 0 {
 		p.Skew = 0
 	}
@@ -167,7 +176,7 @@ func (p *Plan) faults(r *rand.Rand) {
 // nodes bucket's leader away: what each survives alone may not be survived together.
 func (p *Plan) burst(r *rand.Rand, t int64) {
 	a := r.IntN(Coordinator)
-	for _, k := range []Kind{Reset, NoLeader, Crash, Pause, PauseMidway, Twin, HoldUp, Reset, Late, Unacked, Leave} {
+	for _, k := range []Kind{Reset, NoLeader, Crash, Pause, PauseMidway, Twin, HoldUp, Reset, Astray, Deaf, Behind, Late, Unacked, Leave} {
 		if r.IntN(2) == 0 {
 			continue
 		}
@@ -192,7 +201,9 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 		f.For = pick(r, 0, 10*ms, 300*ms, 3*sec, 20*sec)
 	case Pause, PauseMidway, Twin, HoldUp, Kick, Stall, StallIn, StallOut:
 		f.For = pick(r, ms, 100*ms, sec, 5*sec, 20*sec)
-	case ServerCrash, ServerCut, LinkCut, OneWayCut:
+	case Deaf, Behind:
+		f.For = pick(r, ms, 100*ms, sec, 5*sec)
+	case ServerCrash, ServerCut, LinkCut, OneWayCut, Astray:
 		f.For = pick(r, 100*ms, sec, 10*sec, 30*sec)
 	case LinkHeld:
 		f.For = pick(r, 100*ms, sec, 4*sec)

@@ -42,9 +42,12 @@ type process struct {
 	conns    uint64
 	session  uint64 // grows with each connection and each end of one
 	dialing  bool
+	next     *server // where it connects next; nil: anywhere
 	backOff  int64
 	busyTill int64 // the loop is held up until then
 	inbox    []func()
+	deaf     int64 // what is stored until then does not reach it
+	behind   int64 // what is stored until then reaches it then
 	leaving  bool
 	left     bool
 	mayLeave bool // the running side has stopped

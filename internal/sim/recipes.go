@@ -29,6 +29,7 @@ const (
 	most            // as much of it as there is
 	one             // the recipe's node
 	coordinator     // whoever has the role then
+	deputy          // whoever is the first to follow
 	nodes           // the nodes bucket
 	children        // the children bucket
 	placements      // the placement bucket
@@ -93,9 +94,11 @@ var Recipes = []Recipe{
 		{MoveChild, 3 * sec, 8 * sec, anyone, 0, 0},
 	}},
 	{"a node is heard while it is removed", []step{
-		{Loss, 0, 0, anyone, sec, 3 * sec},
-		{Late, 500 * ms, 500 * ms, placements, sec, 2 * sec},
-		{StallOut, 0, 0, one, 800 * ms, 1200 * ms},
+		{Deaf, 0, 0, one, 2 * sec, 3 * sec},
+		{StallOut, 0, 0, one, 800 * ms, 1100 * ms},
+		{Deaf, 700 * ms, 750 * ms, coordinator, 500 * ms, sec},
+		{Unacked, 700 * ms, 750 * ms, placements, 500 * ms, 1500 * ms},
+		{NoLeader, 760 * ms, 900 * ms, nodes, 500 * ms, sec},
 	}},
 	{"the coordinator reconnects while a node joins", []step{
 		{Crash, 0, 0, one, ms, 50 * ms},
@@ -121,6 +124,13 @@ var Recipes = []Recipe{
 		{Late, 0, 0, placements, sec, 3 * sec},
 		{Reset, 0, sec, coordinator, 0, 0},
 		{Reset, 0, sec, coordinator, 0, 0},
+	}},
+	{"the coordinator comes back while it is fenced", []step{
+		{Stall, 0, 0, coordinator, 350 * ms, 700 * ms},
+		{Deaf, 300 * ms, 350 * ms, coordinator, sec, 2 * sec},
+		{Unacked, 300 * ms, 350 * ms, nodes, sec, 2 * sec},
+		{Late, 300 * ms, 350 * ms, placements, sec, 2 * sec},
+		{Reset, 350 * ms, 600 * ms, coordinator, 0, 0},
 	}},
 	{"the coordinator stores something and dies", []step{
 		{Loss, 0, 0, most, 300 * ms, sec},
@@ -166,6 +176,40 @@ var Recipes = []Recipe{
 		{Loss, 0, sec, anyone, 100 * ms, sec},
 		{Crash, 0, sec, one, 10 * ms, 3 * sec},
 	}},
+	{"the coordinator goes astray while a node joins", []step{
+		{LostForGood, -2 * sec, -1500 * ms, anyone, 0, 0},
+		{LostForGood, -1500 * ms, -sec, anyone, 0, 0},
+		{Late, 0, 0, placements, sec, 2 * sec},
+		{Join, 0, 50 * ms, anyone, 0, 0},
+		{Astray, 60 * ms, 500 * ms, coordinator, 3 * sec, 4500 * ms},
+	}},
+	{"a node reconnects twice, and the coordinator dies", []step{
+		{Behind, 0, 0, deputy, 200 * ms, 800 * ms},
+		{Reset, 0, 20 * ms, one, 0, 0},
+		{Late, 15 * ms, 40 * ms, nodes, sec, 2 * sec},
+		{Reset, 30 * ms, 80 * ms, one, 0, 0},
+		{Stall, 60 * ms, 200 * ms, one, sec, 3 * sec},
+		{Crash, 60 * ms, 250 * ms, coordinator, 10 * ms, 3 * sec},
+	}},
+	{"the coordinator's record is overwritten in a hub of two", []step{
+		{LostForGood, -2 * sec, -1500 * ms, anyone, 0, 0},
+		{LostForGood, -1500 * ms, -sec, anyone, 0, 0},
+		{Stall, 0, 0, deputy, 500 * ms, 1500 * ms},
+		{Deaf, 0, 0, deputy, 200 * ms, 500 * ms},
+		{Reset, 20 * ms, 100 * ms, coordinator, 0, 0},
+		{Stall, 120 * ms, 300 * ms, coordinator, 2 * sec, 3900 * ms},
+		{Meddle, 300 * ms, 600 * ms, nodes, 0, 0},
+	}},
+	{"the coordinator's name is taken in a hub of two", []step{
+		{LostForGood, -2 * sec, -1500 * ms, anyone, 0, 0},
+		{LostForGood, -1500 * ms, -sec, anyone, 0, 0},
+		{Stall, 0, 0, deputy, 2800 * ms, 3300 * ms},
+		{Deaf, 0, 0, deputy, 2800 * ms, 3300 * ms},
+		{Reset, 20 * ms, 100 * ms, coordinator, 0, 0},
+		{Stall, 120 * ms, 200 * ms, coordinator, 3500 * ms, 3900 * ms},
+		{Join, 150 * ms, 400 * ms, anyone, 0, 0},
+		{Twin, 2800 * ms, 3100 * ms, coordinator, 100 * ms, 400 * ms},
+	}},
 }
 
 // play adds the faults of a recipe, from t on.
@@ -183,6 +227,8 @@ func (p *Plan) play(rec *Recipe, r *rand.Rand, t int64) {
 			f.A = node
 		case coordinator:
 			f.A = Coordinator
+		case deputy:
+			f.A = Deputy
 		case nodes, children, placements:
 			f.A = int(s.who - nodes)
 		case child:

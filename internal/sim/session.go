@@ -23,6 +23,9 @@ func (p *process) dial() {
 			return
 		}
 		s := p.w.servers[p.w.rng.IntN(servers)]
+		if p.next != nil {
+			s, p.next = p.next, nil
+		}
 		if !s.alive || p.w.now < p.w.check.cutOff[p.name] {
 			p.dial()
 			return

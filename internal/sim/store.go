@@ -157,10 +157,10 @@ func (s *stream) repeat(records []view.Record) {
 	l := w.servers[s.leader]
 	for _, x := range w.servers {
 		for _, c := range x.conns {
-			if c.proc == nil || !c.open || !c.ready || !w.linked(l, x) {
+			if c.proc == nil || !c.open || !c.ready || !w.linked(l, x) || w.now < c.proc.deaf {
 				continue
 			}
-			first := w.now
+			first := max(w.now, c.proc.behind)
 			if l != x {
 				first = max(first, w.route(l, x).held)
 			}

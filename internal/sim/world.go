@@ -101,10 +101,15 @@ func (w *world) capacity(name string) int {
 
 var buckets = []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket}
 
-// boot starts a process of that name, if there is to be one and none is there.
+// boot starts a process of that name, if there is to be one and none is there, or once the one that leaves has
+// ended.
 func (w *world) boot(name string) {
-	if w.running[name] == nil && slices.Contains(w.names, name) {
+	switch p := w.running[name]; {
+	case !slices.Contains(w.names, name):
+	case p == nil:
 		w.launch(name)
+	case p.leaving:
+		w.in(100*ms, func() { w.boot(name) })
 	}
 }
 
