@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -230,6 +231,7 @@ func (s *split) home() {
 		p.signal(syscall.SIGTERM)
 		<-p.done
 		s.startNode(i)
+		s.comesHome(i)
 		s.settled(len(s.homes))
 	}
 	for i, side := range s.homes {
@@ -237,6 +239,19 @@ func (s *split) home() {
 			s.t.Fatalf("%s is not connected to %s", host("n", i), host("s", side))
 		}
 	}
+}
+
+// comesHome waits until the hub tells of the i-th node that it is connected to its side's server. Until its new
+// incarnation is a member, the one that left may still be listed.
+func (s *split) comesHome(i int) {
+	s.t.Helper()
+	name, server := host("n", i), host("s", s.homes[i])
+	eventually(s.t, 20*time.Second, name+" is back, at "+server, func() error {
+		if !s.isHome(name) {
+			return errors.New("it is not connected to " + server)
+		}
+		return nil
+	})
 }
 
 // accompany makes so many other nodes be on the side of a node, and spreads the rest over the other sides. Those
