@@ -79,10 +79,14 @@ func pingPartitions() []partition {
 // nodes on the other side give it up. Two don't suffice: with the two on its own side it has a majority, and
 // serves on until its authority ends.
 func companyPartitions() []partition {
+	const name = "server, three of five nodes and a client cut off"
+	deaf := func(s *split, side int) { s.net.Set(gone, s.allOn(others(side)...), s.allOn(side)) }
 	return []partition{
 		{name: "server, two of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 1, fault: island, lasts: 3 * time.Second, worst: pledgesEnd, beside: pledgesEnd.and(leaseEnds)},
-		{name: "server, three of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds)},
-		{name: "server, three of five nodes and a client cut off", alone: true, coordinator: true, active: true, leads: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds), elsewhere: electionEnds},
+		{name: name, alone: true, coordinator: true, active: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds)},
+		{name: name, alone: true, coordinator: true, active: true, leads: true, company: 2, fault: island, lasts: 3 * time.Second, worst: electionAuthorityEnds, beside: electionAuthorityEnds.and(leaseEnds), elsewhere: electionEnds},
+		{name: name + ", one way: what is sent to them is lost", alone: true, coordinator: true, active: true, leads: true, company: 2, fault: deaf, lasts: 3 * time.Second, worst: electionAuthorityEnds, beside: electionAuthorityEnds.and(leaseEnds), elsewhere: electionEnds},
+		{name: name + " for 12 s", alone: true, coordinator: true, active: true, company: 2, fault: island, lasts: 12 * time.Second, brief: true, worst: untold, beside: untold, elsewhere: untold},
 	}
 }
 

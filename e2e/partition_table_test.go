@@ -47,6 +47,11 @@ var (
 	authorityEnds = worst{"A", func(c protocol.Config) time.Duration {
 		return takes(c, 2, "coordinator hangs or is cut off", write, trip) + 2*rank
 	}}
+	// A record that the lost leader passed on may become valid with the election.
+	electionAuthorityEnds = worst{"EA", func(c protocol.Config) time.Duration {
+		c.Lease = c.Authority
+		return electionEnds.of(c)
+	}}
 	electionEnds = worst{"E", func(c protocol.Config) time.Duration {
 		return takes(c, sides, "NATS server and a node on one machine", write, trip)
 	}}

@@ -118,7 +118,7 @@ func (d Deployment) serverAndNode() Case {
 		return Case{"NATS server and a node on one machine", "until it is back", 0}
 	}
 	return Case{
-		"NATS server and a node on one machine", "max(lease, E) + T + tick + 2W + R",
-		max(d.Config.Lease.Std(), election) + retry + tick + 2*d.Write + d.RoundTrip,
+		"NATS server and a node on one machine", "E + max(lease, T) + tick + 2W + R",
+		election + max(d.Config.Lease.Std(), retry) + tick + 2*d.Write + d.RoundTrip,
 	}
 }

@@ -35,6 +35,7 @@ func TestCases_FollowFromTheOptions(t *testing.T) {
 		"two nodes":            {func(d *worstcase.Deployment) { d.Nodes = 2 }, ms(134, 2046, 124, 15036, 34, 12046)},
 		"a hundred nodes":      {func(d *worstcase.Deployment) { d.Nodes = 101 }, ms(609, 2046, 124, 2081, 34, 12046)},
 		"one server":           {func(d *worstcase.Deployment) { d.Servers = 1 }, ms(134, 2046, 124, 2081, 0, 0)},
+		"a long lease":         {func(d *worstcase.Deployment) { d.Config.Lease = protocol.Duration(5 * time.Second) }, ms(134, 5046, 124, 5081, 34, 14046)},
 		"a lease too short to kick within": {func(d *worstcase.Deployment) {
 			d.Config.Failover, d.Kick = protocol.FailoverFast, true
 			d.Config.Heartbeat, d.Config.Lease = protocol.Duration(20*time.Millisecond), protocol.Duration(60*time.Millisecond)
