@@ -32,6 +32,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},
 		{"TakeBehind", "growing_hub", false, func(u *view.Unsafe) { u.TakeBehind = true }},
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
+		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
 		{"ActAnyway", "coordinator_hangs", false, func(u *view.Unsafe) { u.ActAnyway = true }},
 		{"NoInherit", "history_replaced", false, func(u *view.Unsafe) { u.NoInherit = true }},
 	} {

@@ -139,6 +139,13 @@ var Recipes = []Recipe{
 		{StopChild, 0, 100 * ms, anyone, 0, 0},
 		{Crash, 20 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
 	}},
+	{"the coordinator dies, and its successor did not hear what it stored", []step{
+		{Deaf, 0, 0, deputy, 300 * ms, sec},
+		{StopChild, 0, 100 * ms, child, 0, 0},
+		{StartChild, 0, 100 * ms, anyone, 0, 0},
+		{Crash, 20 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
+		{StartChild, 100 * ms, 500 * ms, child, 0, 0},
+	}},
 	{"a write takes effect late", []step{
 		{Late, 0, 0, children, sec, 4 * sec},
 		{StopChild, 0, 300 * ms, child, 0, 0},
