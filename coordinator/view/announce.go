@@ -1,13 +1,18 @@
 package view
 
 import (
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/phub-io/phub/protocol"
 )
 
 // announcer tells whoever watches what committed views mean. It works off what it has to tell in
-// pieces, so that telling never holds up deciding.
+// pieces, so that telling never holds up deciding, nor those who are to serve what it tells of.
 type announcer struct {
 	queue []announcement
+	next  time.Duration // the next piece not before this instant
 }
 
 // announcement is what one commit may have changed for some children.
@@ -16,8 +21,12 @@ type announcement struct {
 	changes       []Change
 }
 
-// announceStep bounds how many children are looked at in one step.
-const announceStep = 500
+// announceAtOnce is how many children are told of without a pause. Of more, announcePiece are told of in a
+// tick.
+const (
+	announceAtOnce = 50
+	announcePiece  = 500
+)
 
 // event publishes a life-cycle event. What it is about tells its subject: the child, else the node, else
 // the hub (bad_entry, whose key may be no valid name).
@@ -29,13 +38,14 @@ func (m *Machine) event(t protocol.EventType, e protocol.Event) {
 // announceCommit tells of a commit's members now, and of its children soon.
 func (m *Machine) announceCommit(c Commit) {
 	m.announceMembers(c)
-	changes := c.Changed
-	if departed(c) {
-		changes = m.bereaved(c)
+	a := &m.lead.announce
+	changes := append(slices.Clone(c.Changed), m.bereaved(c)...)
+	if len(changes) > announceAtOnce {
+		a.next = m.now.Mono + TickEvery
 	}
 	for len(changes) > 0 {
-		n := min(len(changes), announceStep)
-		m.lead.announce.queue = append(m.lead.announce.queue, announcement{c.Before, c.After, changes[:n]})
+		n := min(len(changes), announcePiece)
+		a.queue = append(a.queue, announcement{c.Before, c.After, changes[:n]})
 		changes = changes[n:]
 	}
 }
@@ -64,23 +74,31 @@ func (m *Machine) announceMembers(c Commit) {
 // bereaved returns the children that had a replica on a node that a commit took out, besides those
 // that it changed itself.
 func (m *Machine) bereaved(c Commit) []Change {
-	changes := c.Changed
-	for _, child := range m.history.children() {
-		if e := m.history.entries[child]; e.View < c.After.Number && m.mentionsGone(c.After, e) {
+	lost := c.lost()
+	if len(lost) == 0 {
+		return nil
+	}
+	var changes []Change
+	for child, e := range m.history.entries {
+		if e.View < c.After.Number && e.mentionsAny(lost) {
 			changes = append(changes, Change{Child: child, Before: e, After: e})
 		}
 	}
+	slices.SortFunc(changes, func(x, y Change) int { return strings.Compare(x.Child, y.Child) })
 	return changes
 }
 
 // announceDue tells of some more children.
 func (m *Machine) announceDue() {
 	a := &m.lead.announce
-	if len(a.queue) == 0 {
+	if len(a.queue) == 0 || m.now.Mono < a.next {
 		return
 	}
 	n := a.queue[0]
 	a.queue = a.queue[1:]
+	if len(n.changes) > announceAtOnce {
+		a.next = m.now.Mono + TickEvery
+	}
 	for _, ch := range n.changes {
 		m.announceChange(n.before, n.after, ch)
 	}
@@ -90,16 +108,15 @@ func (m *Machine) announceChange(before, after *protocol.View, ch Change) {
 	was, is := rolesBy(before, ch.Before), rolesBy(after, ch.After)
 	reason := after.Reason
 	if ch.After != nil {
-		reason = m.reasonOf(ch.After, activeEpoch(is))
+		reason = m.reasonOf(ch.After, activeIn(is).Epoch)
 	}
-	for _, node := range sortedKeys(is) {
-		r := is[node]
-		if old, ok := was[node]; ok && old.Mode == r.Mode && (r.Mode == protocol.Passive || old.Epoch == r.Epoch) {
+	for _, r := range is {
+		if old := roleOf(was, r.Node); old != nil && old.Mode == r.Mode && (r.Mode == protocol.Passive || old.Epoch == r.Epoch) {
 			continue
 		}
-		m.announceMode(ch.Child, node, r.Mode, r.Epoch, reason)
+		m.announceMode(ch.Child, r.Node, r.Mode, r.Epoch, reason)
 	}
-	m.announceLife(ch, was, is, reason)
+	m.announceLife(ch, activeIn(was).Node, activeIn(is).Node, reason)
 }
 
 func (m *Machine) announceMode(child, node string, mode protocol.Mode, epoch uint64, reason string) {
@@ -108,9 +125,8 @@ func (m *Machine) announceMode(child, node string, mode protocol.Mode, epoch uin
 	}})
 }
 
-// announceLife tells that a child was started, stopped or moved.
-func (m *Machine) announceLife(ch Change, was, is map[string]protocol.Role, reason string) {
-	before, after := activeNode(was), activeNode(is)
+// announceLife tells that a child was started, stopped or moved; before and after are its active nodes.
+func (m *Machine) announceLife(ch Change, before, after, reason string) {
 	switch {
 	case ch.Before == nil && ch.After != nil:
 		m.event(protocol.ChildStarted, protocol.Event{Child: ch.Child, Node: after, Reason: reason})
@@ -121,29 +137,31 @@ func (m *Machine) announceLife(ch Change, was, is map[string]protocol.Role, reas
 	}
 }
 
-func rolesBy(v *protocol.View, e *Placed) map[string]protocol.Role {
+// rolesBy returns what a view made of an entry, by node.
+func rolesBy(v *protocol.View, e *Placed) []protocol.Role {
 	if v == nil || e == nil {
 		return nil
 	}
-	roles := map[string]protocol.Role{}
-	for _, r := range protocol.Derive(v, &e.Entry) {
-		roles[r.Node] = r
-	}
+	roles := protocol.Derive(v, &e.Entry)
+	slices.SortFunc(roles, func(x, y protocol.Role) int { return strings.Compare(x.Node, y.Node) })
 	return roles
 }
 
-func activeNode(roles map[string]protocol.Role) string {
-	for _, node := range sortedKeys(roles) {
-		if roles[node].Mode == protocol.Active {
-			return node
+func roleOf(roles []protocol.Role, node string) *protocol.Role {
+	for i := range roles {
+		if roles[i].Node == node {
+			return &roles[i]
 		}
 	}
-	return ""
+	return nil
 }
 
-func activeEpoch(roles map[string]protocol.Role) uint64 {
-	if r, ok := roles[activeNode(roles)]; ok {
-		return r.Epoch
+// activeIn returns the active role, the first by name if there are several; the zero Role if there is none.
+func activeIn(roles []protocol.Role) protocol.Role {
+	for _, r := range roles {
+		if r.Mode == protocol.Active {
+			return r
+		}
 	}
-	return 0
+	return protocol.Role{}
 }

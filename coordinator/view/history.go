@@ -46,6 +46,21 @@ type Commit struct {
 	Changed       []Change
 }
 
+// lost returns the nodes that had a member before which is none after it, or is one anew. An entry that was
+// not changed and mentions none of them means what it meant.
+func (c *Commit) lost() []string {
+	if c.Before == nil {
+		return nil
+	}
+	var lost []string
+	for _, x := range c.Before.Members {
+		if y := c.After.Member(x.Node); y == nil || y.Incarnation != x.Incarnation || y.Since != x.Since {
+			lost = append(lost, x.Node)
+		}
+	}
+	return lost
+}
+
 // Change is what a commit did to one child's entry. Both are never changed once published; nil means
 // that there is none.
 type Change struct {

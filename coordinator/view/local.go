@@ -36,9 +36,11 @@ func (m *Machine) localCommit(c Commit) {
 	for _, ch := range c.Changed {
 		children = append(children, ch.Child)
 	}
-	if !sameMembers(c.Before, c.After) {
+	if lost := c.lost(); len(lost) > 0 {
 		for child := range m.local.told {
-			children = append(children, child)
+			if e := m.history.entries[child]; e != nil && e.mentionsAny(lost) {
+				children = append(children, child)
+			}
 		}
 		slices.Sort(children)
 		children = slices.Compact(children)

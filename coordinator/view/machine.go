@@ -40,6 +40,7 @@ type Machine struct {
 	cfg  Config
 	self protocol.Incarnation
 	now  Now
+	time string // of now, once it is asked for
 	out  []Action
 
 	conn    *protocol.Conn // nil while offline
@@ -102,7 +103,7 @@ func (m *Machine) forget() {
 
 // Step takes one event, and returns what is to be done.
 func (m *Machine) Step(now Now, e Event) []Action {
-	m.now, m.out = now, nil
+	m.now, m.time, m.out = now, "", nil
 	if m.started == "" {
 		m.started = m.wall()
 	}
@@ -420,7 +421,13 @@ func (m *Machine) note(l Level, format string, args ...any) {
 	m.do(Note{Level: l, Text: fmt.Sprintf(format, args...)})
 }
 
-func (m *Machine) wall() string { return m.now.Wall.UTC().Format(protocol.TimeLayout) }
+// wall returns the time of this step.
+func (m *Machine) wall() string {
+	if m.time == "" {
+		m.time = m.now.Wall.UTC().Format(protocol.TimeLayout)
+	}
+	return m.time
+}
 
 func (m *Machine) viewNumber() uint64 {
 	if v := m.history.View(); v != nil {

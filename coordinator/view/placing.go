@@ -96,7 +96,7 @@ func (m *Machine) placingCommit(c Commit) {
 		p.all, p.balanced = true, false
 		p.enqueue(nil)
 		p.balance = m.now.Mono + settleDelay
-		if departed(c) {
+		if len(c.lost()) > 0 {
 			p.after = m.now.Mono + repairHold
 			m.unsettleWaiting()
 		}

@@ -7,11 +7,6 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// departed reports whether a commit took a member out.
-func departed(c Commit) bool {
-	return c.Before != nil && slices.ContainsFunc(c.Before.Members, func(x protocol.Member) bool { return !c.After.Has(x.Incarnation) })
-}
-
 // decidePlacement commits the next batch of entries, if any are due: what the specs ask for first,
 // then, when all is calm, a bounded step of balance.
 func (m *Machine) decidePlacement() {
@@ -105,6 +100,8 @@ func (m *Machine) mentionsGone(v *protocol.View, e *Placed) bool {
 	}
 	return false
 }
+
+func (e *Placed) mentionsAny(nodes []string) bool { return slices.ContainsFunc(nodes, e.mentions) }
 
 func (e *Placed) mentions(node string) bool {
 	return slices.Contains(e.After, node) || slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node })
