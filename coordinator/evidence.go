@@ -10,7 +10,9 @@ import (
 // A server takes a connection with thousands of subscriptions apart for some milliseconds. Meanwhile it
 // reports that it is closed, and nobody is found to listen, while it still lists it. So who is told that a
 // suspect's connection is open asks again, after these times, before the suspicion is dropped.
-var askAgainAfter = []time.Duration{5 * time.Millisecond, 10 * time.Millisecond}
+var askAgainAfter = []time.Duration{
+	2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond,
+}
 
 // evidenceOf returns what a server says of a connection in the end.
 func evidenceOf(ctx context.Context, ask func(context.Context) (view.Evidence, error)) view.Evidence {

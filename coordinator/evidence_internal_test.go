@@ -11,6 +11,8 @@ import (
 	"github.com/phub-io/phub/coordinator/view"
 )
 
+const ms = time.Millisecond
+
 func TestEvidenceOf_AsksAgainWhileTheConnectionIsListed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -19,9 +21,9 @@ func TestEvidenceOf_AsksAgainWhileTheConnectionIsListed(t *testing.T) {
 		asked   []time.Duration
 	}{
 		"closed at once":   {[]view.Evidence{view.Closed}, view.Closed, []time.Duration{0}},
-		"closed the third": {[]view.Evidence{view.Open, view.Open, view.Closed}, view.Closed, []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond}},
-		"open":             {[]view.Evidence{view.Open, view.Open, view.Open}, view.Open, []time.Duration{0, 5 * time.Millisecond, 15 * time.Millisecond}},
-		"silent":           {[]view.Evidence{view.Open, view.Unknown}, view.Unknown, []time.Duration{0, 5 * time.Millisecond}},
+		"closed the third": {[]view.Evidence{view.Open, view.Open, view.Closed}, view.Closed, []time.Duration{0, 2 * ms, 5 * ms}},
+		"open":             {slices.Repeat([]view.Evidence{view.Open}, 7), view.Open, []time.Duration{0, 2 * ms, 5 * ms, 10 * ms, 15 * ms, 20 * ms, 30 * ms}},
+		"silent":           {[]view.Evidence{view.Open, view.Unknown}, view.Unknown, []time.Duration{0, 2 * ms}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
