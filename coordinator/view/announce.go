@@ -74,18 +74,14 @@ func (m *Machine) announceMembers(c Commit) {
 // bereaved returns the children that had a replica on a node that a commit took out, besides those
 // that it changed itself.
 func (m *Machine) bereaved(c Commit) []Change {
-	lost := c.lost()
-	if len(lost) == 0 {
-		return nil
-	}
 	var changes []Change
-	for child, e := range m.history.entries {
-		if e.View < c.After.Number && e.mentionsAny(lost) {
-			changes = append(changes, Change{Child: child, Before: e, After: e})
+	for e := range m.history.concerned(c.lost()) {
+		if e.View < c.After.Number {
+			changes = append(changes, Change{Child: e.Child, Before: e, After: e})
 		}
 	}
 	slices.SortFunc(changes, func(x, y Change) int { return strings.Compare(x.Child, y.Child) })
-	return changes
+	return slices.CompactFunc(changes, func(x, y Change) bool { return x.Child == y.Child })
 }
 
 // announceDue tells of some more children.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/phub-io/phub/protocol"
@@ -23,14 +24,15 @@ type History struct {
 	feed
 	view     *protocol.View
 	entries  map[string]*Placed
-	config   *protocol.Config  // nil: none was committed yet
-	keys     map[string]uint64 // the last revision of each key, whoever wrote it
-	bad      map[string]string // keys whose last record is not to be obeyed, and why
-	pending  []pending         // since the last view
-	newest   uint64            // the largest view number that any entry mentions
-	restored bool              // records are being read back, not followed live
-	missed   bool              // records were not read back, and no view since then says that they are no loss
-	unsure   bool              // the view's key holds none, and views before that may have been missed
+	at       map[string]map[string]*Placed // the same entries by the nodes that they mention, and child
+	config   *protocol.Config              // nil: none was committed yet
+	keys     map[string]uint64             // the last revision of each key, whoever wrote it
+	bad      map[string]string             // keys whose last record is not to be obeyed, and why
+	pending  []pending                     // since the last view
+	newest   uint64                        // the largest view number that any entry mentions
+	restored bool                          // records are being read back, not followed live
+	missed   bool                          // records were not read back, and no view since then says that they are no loss
+	unsure   bool                          // the view's key holds none, and views before that may have been missed
 }
 
 // pending is a record that waits for the view that commits it. One that was read back vouches for
@@ -71,7 +73,7 @@ type Change struct {
 // NewHistory returns a history that knows nothing yet.
 func NewHistory() *History {
 	return &History{
-		entries: map[string]*Placed{}, keys: map[string]uint64{}, bad: map[string]string{},
+		entries: map[string]*Placed{}, at: map[string]map[string]*Placed{}, keys: map[string]uint64{}, bad: map[string]string{},
 	}
 }
 
@@ -205,12 +207,51 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 		h.newest = max(h.newest, e.View, e.Epoch)
 	}
 	delete(h.bad, r.Key)
-	if ch.After == nil {
-		delete(h.entries, r.Key)
-	} else {
-		h.entries[r.Key] = ch.After
-	}
+	h.replace(ch)
 	return ch, ch.Before != nil || ch.After != nil
+}
+
+// replace puts a child's new entry in the place of the one before.
+func (h *History) replace(ch Change) {
+	for _, node := range ch.Before.nodes() {
+		delete(h.at[node], ch.Child)
+	}
+	if ch.After == nil {
+		delete(h.entries, ch.Child)
+		return
+	}
+	h.entries[ch.Child] = ch.After
+	for _, node := range ch.After.nodes() {
+		if h.at[node] == nil {
+			h.at[node] = map[string]*Placed{}
+		}
+		h.at[node][ch.Child] = ch.After
+	}
+}
+
+// nodes returns whom an entry mentions, some perhaps twice.
+func (e *Placed) nodes() []string {
+	if e == nil {
+		return nil
+	}
+	nodes := make([]string, 0, len(e.Replicas)+len(e.After))
+	for _, r := range e.Replicas {
+		nodes = append(nodes, r.Node)
+	}
+	return append(nodes, e.After...)
+}
+
+// concerned yields the entries that mention one of the nodes, in no order, some perhaps twice.
+func (h *History) concerned(nodes []string) iter.Seq[*Placed] {
+	return func(yield func(*Placed) bool) {
+		for _, node := range nodes {
+			for _, e := range h.at[node] {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (h *History) takeConfig(r Record) {

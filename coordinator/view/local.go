@@ -37,9 +37,9 @@ func (m *Machine) localCommit(c Commit) {
 		children = append(children, ch.Child)
 	}
 	if lost := c.lost(); len(lost) > 0 {
-		for child := range m.local.told {
-			if e := m.history.entries[child]; e != nil && e.mentionsAny(lost) {
-				children = append(children, child)
+		for e := range m.history.concerned(lost) {
+			if e.mentions(m.self.Node) {
+				children = append(children, e.Child)
 			}
 		}
 		slices.Sort(children)

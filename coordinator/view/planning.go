@@ -101,8 +101,6 @@ func (m *Machine) mentionsGone(v *protocol.View, e *Placed) bool {
 	return false
 }
 
-func (e *Placed) mentionsAny(nodes []string) bool { return slices.ContainsFunc(nodes, e.mentions) }
-
 func (e *Placed) mentions(node string) bool {
 	return slices.Contains(e.After, node) || slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node })
 }

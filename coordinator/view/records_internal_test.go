@@ -2,6 +2,8 @@ package view
 
 import (
 	"encoding/json"
+	"maps"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 	"time"
@@ -104,5 +106,39 @@ func TestHistory_UnsureOfMissedViews(t *testing.T) {
 	m.history.Stored(view(6, 8))
 	if m.history.unsure || m.nextNumber() != 7 {
 		t.Errorf("view 6 after it: unsure %t, next %d", m.history.unsure, m.nextNumber())
+	}
+}
+
+// What a node concerns is what a look at all entries finds, whatever took their place before.
+func TestHistory_FindsWhatConcernsANode(t *testing.T) {
+	t.Parallel()
+	rng, h := rand.New(rand.NewPCG(3, 4)), NewHistory()
+	name := func() string { return "node" + strconv.Itoa(rng.IntN(5)) }
+	for range 2000 {
+		child := "child" + strconv.Itoa(rng.IntN(20))
+		ch := Change{Child: child, Before: h.Entry(child)}
+		if rng.IntN(4) > 0 {
+			ch.After = &Placed{Child: child}
+			for range rng.IntN(3) {
+				ch.After.Replicas = append(ch.After.Replicas, protocol.Replica{Node: name()})
+			}
+			for range rng.IntN(2) {
+				ch.After.After = append(ch.After.After, name())
+			}
+		}
+		h.replace(ch)
+		asked := []string{name(), name()}
+		found, want := set{}, set{}
+		for e := range h.concerned(asked) {
+			found[e.Child] = h.Entry(e.Child) == e
+		}
+		for child, e := range h.entries {
+			if e.mentions(asked[0]) || e.mentions(asked[1]) {
+				want[child] = true
+			}
+		}
+		if !maps.Equal(found, want) {
+			t.Fatalf("entries that mention %v: found %v, expected %v", asked, found, want)
+		}
 	}
 }
