@@ -57,8 +57,8 @@ func (a *app) addBench(cli *fisk.Application) {
 	cmd.HelpLong("Starts nodes of its own as processes, in a hub of its own that it deletes in the end, on the NATS that the " +
 		"connection flags name, or with --embedded on servers in this process. The time runs from the signal to the " +
 		"first answer by another node: of the first and of the last child that was active on the node. Beside it " +
-		"stands the limit: how long a plain NATS connection takes, in the same run, to subscribe as many subjects and " +
-		"answer on the last. Exit code 0 means: every child came back, and never were two replicas active at once.")
+		"stands the limit: how long plain NATS connections take, in the same run, to subscribe as many subjects when " +
+		"another one that had as many is closed, and to answer on each. Exit code 0 means: every child came back, and never were two replicas active at once.")
 	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").Default(faultKill).
 		EnumVar(&b.fault, faultKill, faultCoordinator, faultHang, faultHangCoordinator)
 	cmd.Flag("failover", "The hub's way of failover, as for node run").PlaceHolder("MODE").Validator(failoverMode).StringVar(&b.failover)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -26,14 +25,16 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 		return benchRun{}, err
 	}
 	defer p.stop()
-	if err := p.calm(ctx); err != nil {
+	if _, err := b.client.Request(ctx, children[0], nil); err != nil { // all is as it was found
 		return benchRun{}, err
 	}
-	p.strike = time.Now()
+	p.began = time.Now()
 	if err := b.strike(victim); err != nil {
 		return benchRun{}, err
 	}
-	err = p.until(ctx, benchPatience)
+	if err = p.until(ctx, benchPatience); err != nil {
+		err = fmt.Errorf("wait for other nodes' answers: %w", err)
+	}
 	if b.hangs() {
 		err = errors.Join(err, b.running[victim].kill())
 	}
@@ -41,7 +42,7 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 		return benchRun{}, err
 	}
 	b.report.DualActive += p.check.dual
-	r := benchRun{Victim: victim, Children: len(children), First: millis(slices.Min(p.took())), Last: millis(slices.Max(p.took())), Limit: millis(limit)}
+	r := benchRun{Victim: victim, Children: len(children), First: millis(p.first()), Last: millis(p.last()), Limit: millis(limit)}
 	<-b.running[victim].done
 	if err := b.startNode(victim); err != nil {
 		return benchRun{}, err

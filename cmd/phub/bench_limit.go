@@ -9,41 +9,60 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// limit is what bare NATS needs for the same: a connection that hears now that it is to take n
-// subjects, until a requester had an answer on the last one.
-func (b *bench) limit(ctx context.Context, n int) (time.Duration, error) {
-	nc, err := b.another()
+// limit is what bare NATS needs for the same, if all others know at once that a connection is closed which has
+// n subscriptions: they subscribe as many between them, until a requester had an answer on each.
+func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
+	var conns []*nats.Conn
+	msgs := make(chan *nats.Msg, n)
+	defer close(msgs) // after nothing can send to it
+	defer func() {
+		for _, nc := range conns {
+			nc.Close()
+		}
+	}()
+	for i := range b.nodes {
+		nc, err := b.another(i)
+		if err != nil {
+			return 0, err
+		}
+		conns = append(conns, nc)
+	}
+	victim, others := conns[len(conns)-1], conns[:len(conns)-1]
+	subjects := make([]string, n)
+	for i := range subjects {
+		subjects[i] = fmt.Sprintf("%s.limit.%d", b.hub, i)
+		if _, err := victim.ChanSubscribe(fmt.Sprintf("%s.closed.%d", b.hub, i), msgs); err != nil {
+			return 0, err
+		}
+	}
+	a, err := newAsker(b.nc, subjects, func(int, *nats.Msg) bool { return true })
 	if err != nil {
 		return 0, err
 	}
-	msgs := make(chan *nats.Msg, n)
-	defer close(msgs) // after nothing can send to it
-	defer nc.Close()
+	defer a.stop()
+	if err := errors.Join(victim.FlushTimeout(benchPatience), b.nc.FlushTimeout(benchPatience)); err != nil {
+		return 0, err
+	}
 	go echoAll(msgs)
-	began := time.Now()
-	last := ""
-	for i := range n {
-		last = fmt.Sprintf("%s.limit.%d", b.hub, i)
-		if _, err := nc.ChanSubscribe(last, msgs); err != nil {
+	a.began = time.Now()
+	victim.Close()
+	for i, subject := range subjects {
+		if _, err := others[i%len(others)].ChanSubscribe(subject, msgs); err != nil {
 			return 0, err
 		}
 	}
-	for {
-		if _, err = b.nc.RequestWithContext(ctx, last, nil); err == nil {
-			return time.Since(began), nil
-		}
-		if !errors.Is(err, nats.ErrNoResponders) || !pause(ctx, 500*time.Microsecond) {
-			return 0, err
-		}
+	if err := a.until(ctx, benchPatience); err != nil {
+		return 0, fmt.Errorf("measure plain NATS: %w", err)
 	}
+	return a.last(), nil
 }
 
-// another connects anew, where a node may be connected: to embedded servers to the last.
-func (b *bench) another() (*nats.Conn, error) {
+// another connects anew, where the node of that number may be connected: to embedded servers in turns.
+func (b *bench) another(i int) (*nats.Conn, error) {
 	if b.servers == nil {
 		return b.app.conn.connect()
 	}
-	return nats.Connect(b.servers.Servers[len(b.servers.Servers)-1].URL())
+	return nats.Connect(b.servers.Servers[i%len(b.servers.Servers)].URL())
 }
 
 // echoAll answers what comes until the channel is closed.

@@ -20,7 +20,7 @@ type asking struct {
 }
 
 const (
-	firstWindow = 10 // until the first answer
+	firstWindow = 4  // until the first answer
 	leastWindow = 30 // then
 	mostWindow  = 500
 	firstLost   = time.Millisecond // a request is taken as lost after this, until the first answer

@@ -125,7 +125,7 @@ func (b *benchRequest) answers(ctx context.Context, subject string) error {
 func (b *benchRequest) compare(ctx context.Context, replica, bare string) error {
 	conns := make([]*nats.Conn, b.clients)
 	for i := range conns {
-		nc, err := b.another()
+		nc, err := b.another(b.embedded - 1)
 		if err != nil {
 			return err
 		}
