@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -140,5 +141,25 @@ func TestHistory_FindsWhatConcernsANode(t *testing.T) {
 		if !maps.Equal(found, want) {
 			t.Fatalf("entries that mention %v: found %v, expected %v", asked, found, want)
 		}
+	}
+}
+
+// A view that follows on missed ones tells of the departure of those whom only entries of those name. Who is active after
+// them is so by an epoch that none of the missed views can have given.
+func TestMachine_DepartsWhomMissedViewsHad(t *testing.T) {
+	t.Parallel()
+	m := newRecordsTest()
+	entry := protocol.Entry{V: 1, View: 6, Epoch: 6, Exclusive: true, Replicas: []protocol.Replica{{Node: "node4"}, {Node: "node2"}}}
+	for _, child := range []string{"c1", "c2"} {
+		m.history.entries[child] = &Placed{Entry: entry, Child: child}
+	}
+	next := &protocol.View{Number: 9, Members: []protocol.Member{{Incarnation: protocol.Incarnation{Node: "node2", ID: "y"}, Since: 2}}}
+	m.departMissed(next, 4)
+	want := []protocol.Departure{{Incarnation: protocol.Incarnation{Node: "node4", ID: "unknown"}, Since: 5, Until: 9, Reason: "node_lost", Hung: true}}
+	if !slices.Equal(next.Gone, want) {
+		t.Errorf("found %+v, expected %+v", next.Gone, want)
+	}
+	if a := protocol.ActiveOf(protocol.Derive(next, &entry)); a == nil || a.Node != "node2" || a.Epoch != 9 {
+		t.Errorf("active: found %+v, expected node2 in epoch 9", a)
 	}
 }
