@@ -48,15 +48,22 @@ type Commit struct {
 	Changed       []Change
 }
 
-// lost returns the nodes that had a member before which is none after it, or is one anew. An entry that was
-// not changed and mentions none of them means what it meant.
+// lost returns the nodes that had a member before which is none after it, or is one anew, and those of which a
+// departure is told that was not told before. An entry that was not changed and mentions none of them means
+// what it meant.
 func (c *Commit) lost() []string {
 	if c.Before == nil {
 		return nil
 	}
 	var lost []string
+	for _, d := range c.After.Gone {
+		if !slices.Contains(c.Before.Gone, d) && !slices.Contains(lost, d.Node) {
+			lost = append(lost, d.Node)
+		}
+	}
 	for _, x := range c.Before.Members {
-		if y := c.After.Member(x.Node); y == nil || y.Incarnation != x.Incarnation || y.Since != x.Since {
+		y := c.After.Member(x.Node)
+		if (y == nil || y.Incarnation != x.Incarnation || y.Since != x.Since) && !slices.Contains(lost, x.Node) {
 			lost = append(lost, x.Node)
 		}
 	}

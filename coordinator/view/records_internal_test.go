@@ -163,3 +163,40 @@ func TestMachine_DepartsWhomMissedViewsHad(t *testing.T) {
 		t.Errorf("active: found %+v, expected node2 in epoch 9", a)
 	}
 }
+
+// Who is lost by a commit is who may make an entry mean something else than before it.
+func TestCommit_Lost(t *testing.T) {
+	t.Parallel()
+	member := func(node, id string, since uint64) protocol.Member {
+		return protocol.Member{Incarnation: protocol.Incarnation{Node: node, ID: id}, Since: since}
+	}
+	gone := func(node string, until uint64) protocol.Departure {
+		return protocol.Departure{Incarnation: protocol.Incarnation{Node: node, ID: "a"}, Since: 1, Until: until}
+	}
+	before := &protocol.View{Number: 5, Members: []protocol.Member{member("n1", "a", 1), member("n2", "a", 2)}, Gone: []protocol.Departure{gone("n3", 4)}}
+	for _, c := range []struct {
+		name    string
+		members []protocol.Member
+		gone    []protocol.Departure
+		want    []string
+	}{
+		{"nothing changed", before.Members, before.Gone, nil},
+		{"one joined", append(slices.Clone(before.Members), member("n4", "a", 6)), before.Gone, nil},
+		{"departures settled", before.Members, nil, nil},
+		{"one departed", before.Members[:1], append(slices.Clone(before.Gone), gone("n2", 6)), []string{"n2"}},
+		{"one departed, and that was settled", before.Members[:1], nil, []string{"n2"}},
+		{"another incarnation", []protocol.Member{before.Members[0], member("n2", "b", 7)}, before.Gone, []string{"n2"}},
+		{"the same, admitted again", []protocol.Member{before.Members[0], member("n2", "a", 7)}, before.Gone, []string{"n2"}},
+		{"one that was never seen departed", before.Members, append(slices.Clone(before.Gone), gone("n4", 6)), []string{"n4"}},
+		{"one of an earlier name departed again", before.Members, []protocol.Departure{gone("n3", 6)}, []string{"n3"}},
+	} {
+		commit := Commit{Before: before, After: &protocol.View{Number: 7, Members: c.members, Gone: c.gone}}
+		if got := commit.lost(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: found %v, expected %v", c.name, got, c.want)
+		}
+	}
+	first := Commit{After: before}
+	if got := first.lost(); got != nil {
+		t.Errorf("the first view: found %v, expected none", got)
+	}
+}
