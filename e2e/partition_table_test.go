@@ -161,7 +161,12 @@ func (r *rows) add(group string, x row) {
 // worse is the worst of both.
 func worse(a, b row) row {
 	for _, f := range []struct{ of, or *time.Duration }{
-		{&a.seen, &b.seen}, {&a.elsewhere, &b.elsewhere}, {&a.settled, &b.settled}, {&a.after, &b.after}, {&a.replaced, &b.replaced}, {&a.rejoined, &b.rejoined},
+		{&a.seen, &b.seen},
+		{&a.elsewhere, &b.elsewhere},
+		{&a.settled, &b.settled},
+		{&a.after, &b.after},
+		{&a.replaced, &b.replaced},
+		{&a.rejoined, &b.rejoined},
 		{&a.minority, &b.minority},
 	} {
 		*f.of = max(*f.of, *f.or)
