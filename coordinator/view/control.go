@@ -124,7 +124,7 @@ func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
 	}
 	switch {
 	case old == nil:
-		m.lead.desired.push(specWrite{s.Child, &full})
+		m.lead.desired.push(specWrite{child: s.Child, spec: &full})
 	case old.Equal(&full):
 		res.Existed = true
 	default:

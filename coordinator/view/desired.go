@@ -44,6 +44,7 @@ func (d *desired) finish(w specWrite) {
 type specWrite struct {
 	child string
 	spec  *protocol.Spec // nil: nothing
+	over  uint64         // written also if it stands there by this revision; 0: not
 }
 
 type specOp struct {
@@ -64,7 +65,7 @@ func (d *desired) interrupt() {
 // whether anything is.
 func (d *desired) changing(child string) (specWrite, bool) {
 	w, ok := d.wanted[child]
-	return specWrite{child, w.spec}, ok
+	return specWrite{child: child, spec: w.spec}, ok
 }
 
 // intends reports whether one of the writes that are due or under way leaves a child as it is now. What
@@ -119,7 +120,7 @@ func (m *Machine) desiredDue() {
 // stands reports whether the bucket already holds what is to be written.
 func (m *Machine) stands(w specWrite) bool {
 	spec, _ := m.specs.Get(w.child)
-	return m.specs.bad[w.child] == "" && sameSpec(spec, w.spec)
+	return m.specs.bad[w.child] == "" && sameSpec(spec, w.spec) && (w.over == 0 || m.specs.keys[w.child] != w.over)
 }
 
 func (m *Machine) writeOf(w specWrite) Write {
@@ -210,6 +211,27 @@ func (m *Machine) leadSpec(c SpecChange) {
 	m.lead.desired.push(undo)
 }
 
+// renewSpecs writes again what its predecessors stored and nobody has placed. They may have found that changed from outside,
+// and a write that undoes it may still be under way: it is refused then, and undoes nothing that is acknowledged
+// meanwhile.
+func (m *Machine) renewSpecs() {
+	if !m.lead.renews || !m.ready() {
+		return
+	}
+	m.lead.renews = false
+	for _, child := range sortedKeys(m.specs.specs) {
+		spec, rev := m.specs.Get(child)
+		if e := m.history.Entry(child); e == nil || e.Spec != rev {
+			m.lead.desired.push(specWrite{child, spec, rev})
+		}
+	}
+	for _, child := range m.history.children() {
+		if spec, _ := m.specs.Get(child); spec == nil && m.specs.keys[child] != 0 {
+			m.lead.desired.push(specWrite{child: child, over: m.specs.keys[child]})
+		}
+	}
+}
+
 // healSpecs rewrites what somebody overwrote with what means nothing.
 func (m *Machine) healSpecs() {
 	for _, b := range m.specs.Bad() {
@@ -217,6 +239,6 @@ func (m *Machine) healSpecs() {
 		if _, busy := m.lead.desired.changing(b.Key); spec == nil || busy {
 			continue
 		}
-		m.lead.desired.push(specWrite{b.Key, spec})
+		m.lead.desired.push(specWrite{child: b.Key, spec: spec})
 	}
 }

@@ -25,6 +25,7 @@ type lead struct {
 	// inherits says that not all is read yet of what its predecessors had stored in the children bucket:
 	// what arrives is taken as theirs, and nothing that rests on specs is decided.
 	inherits bool
+	renews   bool // what they stored and nobody placed is to be written again
 	// proposed has the members of views that may have been committed, by this node, without its knowing.
 	proposed [][]protocol.Member
 }
@@ -71,7 +72,7 @@ func (m *Machine) takeRole() {
 	}
 	m.key.urgent = true
 	m.beats.reset()
-	m.lead.inherits = !m.cfg.Unsafe.NoInherit
+	m.lead.inherits, m.lead.renews = !m.cfg.Unsafe.NoInherit, !m.cfg.Unsafe.NoRenewal
 	m.readAgain(protocol.ChildrenBucket)
 	m.leadLoaded()
 }
@@ -258,6 +259,9 @@ func (m *Machine) leadDue() {
 	m.lookAgain()
 	m.wakePeers()
 	m.backing()
+	if !m.lead.inherits {
+		m.renewSpecs()
+	}
 	for _, node := range sortedKeys(m.lead.peers) {
 		m.watchPeer(m.lead.peers[node])
 	}

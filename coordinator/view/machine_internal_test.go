@@ -112,8 +112,8 @@ func TestDesired_KnowsItsOwnWrites(t *testing.T) {
 		t.Error("intends something with nothing to do")
 	}
 	d.push(specWrite{child: "a"})
-	d.push(specWrite{"a", spec("a", "second")})
-	d.push(specWrite{"b", spec("b", "first")})
+	d.push(specWrite{child: "a", spec: spec("a", "second")})
+	d.push(specWrite{child: "b", spec: spec("b", "first")})
 	for _, c := range []struct {
 		child string
 		spec  *protocol.Spec

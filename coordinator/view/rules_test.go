@@ -34,6 +34,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
 		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
 		{"ActAnyway", "coordinator_hangs", false, func(u *view.Unsafe) { u.ActAnyway = true }},
+		{"NoRenewal", "undone_late", false, func(u *view.Unsafe) { u.NoRenewal = true }},
 		{"NoInherit", "history_replaced", false, func(u *view.Unsafe) { u.NoInherit = true }},
 	} {
 		w := newWorld()

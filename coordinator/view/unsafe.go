@@ -62,5 +62,6 @@ type Unsafe struct {
 	DropAfter     bool // an entry forgets whom its active replica waits for, before that one serves
 	UnknownBefore bool // an entry without a predecessor waits for nobody
 	NoInherit     bool // a successor decides before it has read what its predecessors stored
+	NoRenewal     bool // a successor does not write again what its predecessors stored and nobody placed
 	AckEarly      bool // starts and stops are acknowledged before they are stored
 }
