@@ -14,20 +14,23 @@ var askAgainAfter = []time.Duration{
 	2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond,
 }
 
-// evidenceOf returns what a server says of a connection in the end.
+// evidenceOf returns what a server says of a connection in the end. One that said that it is open in time has said so,
+// whatever becomes of the questions after that one.
 func evidenceOf(ctx context.Context, ask func(context.Context) (view.Evidence, error)) view.Evidence {
+	said := view.Unknown
 	for i := 0; ; i++ {
 		evidence, err := ask(ctx)
 		switch {
-		case err != nil:
-			return view.Unknown
-		case evidence != view.Open || i == len(askAgainAfter):
+		case err != nil || evidence == view.Unknown:
+			return said
+		case evidence == view.Closed || i == len(askAgainAfter):
 			return evidence
 		}
+		said = evidence
 		select {
 		case <-time.After(askAgainAfter[i]):
 		case <-ctx.Done():
-			return evidence
+			return said
 		}
 	}
 }

@@ -74,9 +74,13 @@ func (m *Machine) announceMembers(c Commit) {
 // bereaved returns the children that had a replica on a node that a commit took out, besides those
 // that it changed itself.
 func (m *Machine) bereaved(c Commit) []Change {
+	changed := make(set, len(c.Changed))
+	for _, ch := range c.Changed {
+		changed[ch.Child] = true
+	}
 	var changes []Change
 	for e := range m.history.concerned(c.lost()) {
-		if e.View < c.After.Number {
+		if !changed[e.Child] {
 			changes = append(changes, Change{Child: e.Child, Before: e, After: e})
 		}
 	}
@@ -104,7 +108,7 @@ func (m *Machine) announceChange(before, after *protocol.View, ch Change) {
 	was, is := rolesBy(before, ch.Before), rolesBy(after, ch.After)
 	reason := after.Reason
 	if ch.After != nil {
-		reason = m.reasonOf(ch.After, activeIn(is).Epoch)
+		reason = reasonIn(after, ch.After, activeIn(is).Epoch)
 	}
 	for _, r := range is {
 		if old := roleOf(was, r.Node); old != nil && old.Mode == r.Mode && (r.Mode == protocol.Passive || old.Epoch == r.Epoch) {

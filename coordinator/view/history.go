@@ -207,6 +207,7 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 			err = fmt.Errorf("entry of view %d after the one of view %d", e.View, ch.Before.View)
 		}
 		if err != nil {
+			h.newer(e, v, r.restored)
 			h.bad[r.Key] = err.Error()
 			return ch, false
 		}
@@ -216,6 +217,15 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 	delete(h.bad, r.Key)
 	h.replace(ch)
 	return ch, ch.Before != nil || ch.After != nil
+}
+
+// newer takes that an entry is of a later view than the one that it was found with: somebody put an old view in the
+// place of the last one, so what came between was missed, and its numbers must not be used again.
+func (h *History) newer(e protocol.Entry, v *protocol.View, restored bool) {
+	if restored && e.View > v.Number {
+		h.newest = max(h.newest, e.View, e.Epoch)
+		h.unsure = true
+	}
 }
 
 // replace puts a child's new entry in the place of the one before.
@@ -332,4 +342,16 @@ func decodeEntry(r Record, v *protocol.View, mine bool) (protocol.Entry, error) 
 		return e, fmt.Errorf("entry of view %d in view %d", e.View, v.Number)
 	}
 	return e, nil
+}
+
+// awaited returns the entries that the next view commits, whatever its number: those that were read back, and whose
+// view was missed.
+func (h *History) awaited() []protocol.Entry {
+	var entries []protocol.Entry
+	for _, p := range h.pending {
+		if e, err := protocol.DecodeEntry(p.Value); err == nil && p.restored && !p.Deleted {
+			entries = append(entries, e)
+		}
+	}
+	return entries
 }

@@ -103,14 +103,14 @@ func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
 		m.local.awaiting[child] = e.View
 		return a, false
 	}
-	a.Spec, a.SpecRev, a.Reason = spec, e.Spec, m.reasonOf(e, a.Epoch)
+	a.Spec, a.SpecRev, a.Reason = spec, e.Spec, reasonIn(m.history.View(), e, a.Epoch)
 	return a, true
 }
 
-// reasonOf says why a replica is what it is: the entry's reason, or the departure that changed it.
-func (m *Machine) reasonOf(e *Placed, epoch uint64) string {
+// reasonIn says why a replica is what it is in a view: the entry's reason, or the departure that changed it.
+func reasonIn(v *protocol.View, e *Placed, epoch uint64) string {
 	if epoch > e.View {
-		for _, d := range m.history.View().Gone {
+		for _, d := range v.Gone {
 			if d.Until == epoch {
 				return d.Reason
 			}

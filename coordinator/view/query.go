@@ -46,7 +46,7 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 	if e := m.history.Entry(child); e != nil {
 		c.Epoch, c.View, c.Reason, c.Failed = e.Epoch, e.View, e.Reason, e.Failed
 		if a := protocol.ActiveOf(protocol.Derive(m.history.View(), &e.Entry)); a != nil {
-			c.Epoch, c.Reason = a.Epoch, m.reasonOf(e, a.Epoch)
+			c.Epoch, c.Reason = a.Epoch, reasonIn(m.history.View(), e, a.Epoch)
 		}
 	}
 	return c

@@ -149,9 +149,11 @@ func TestHistory_FindsWhatConcernsANode(t *testing.T) {
 func TestMachine_DepartsWhomMissedViewsHad(t *testing.T) {
 	t.Parallel()
 	m := newRecordsTest()
-	entry := protocol.Entry{V: 1, View: 6, Epoch: 6, Exclusive: true, Replicas: []protocol.Replica{{Node: "node4"}, {Node: "node2"}}}
+	entry := protocol.Entry{V: 1, View: 6, Epoch: 6, Spec: 1, Exclusive: true, Replicas: []protocol.Replica{
+		{Node: "node4", Mode: protocol.Active}, {Node: "node2", Mode: protocol.Passive},
+	}}
 	for _, child := range []string{"c1", "c2"} {
-		m.history.entries[child] = &Placed{Entry: entry, Child: child}
+		m.history.pending = append(m.history.pending, pending{Record{Bucket: protocol.PlacementBucket, Key: child, Value: encode(entry)}, true})
 	}
 	next := &protocol.View{Number: 9, Members: []protocol.Member{{Incarnation: protocol.Incarnation{Node: "node2", ID: "y"}, Since: 2}}}
 	m.departMissed(next, 4)

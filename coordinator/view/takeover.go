@@ -168,8 +168,7 @@ func (m *Machine) departMissed(next *protocol.View, known uint64) {
 			depart(next, x.Incarnation, why, true)
 		}
 	}
-	for _, child := range m.history.children() {
-		e := m.history.entries[child]
+	for _, e := range m.history.awaited() {
 		for _, r := range e.Replicas {
 			if x := next.Member(r.Node); e.View > known && (x == nil || x.Since > e.View) && !tellsOf(next, r.Node, e.View) {
 				in := protocol.Incarnation{Node: r.Node, ID: "unknown"}
