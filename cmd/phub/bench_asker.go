@@ -13,11 +13,12 @@ import (
 )
 
 // asker asks subjects until each has given the answer that is waited for. A request's payload is the
-// subject's number, and an answer must repeat it.
+// subject's number and a mark, and an answer must repeat it.
 type asker struct {
 	nc       *nats.Conn
 	subjects []string
-	accept   func(i int, m *nats.Msg) bool // whether it is the answer that is waited for; called one at a time
+	mark     func(i int) uint64                         // called when a subject is asked
+	accept   func(i int, mark uint64, m *nats.Msg) bool // whether it is the answer that is waited for; neither is called twice at a time
 	inbox    string
 	sub      *nats.Subscription
 	began    time.Time // set before until
@@ -35,9 +36,9 @@ type asker struct {
 // askPause is the time between two looks at which subjects to ask.
 const askPause = time.Millisecond
 
-func newAsker(nc *nats.Conn, subjects []string, accept func(int, *nats.Msg) bool) (*asker, error) {
+func newAsker(nc *nats.Conn, subjects []string, mark func(int) uint64, accept func(int, uint64, *nats.Msg) bool) (*asker, error) {
 	n := len(subjects)
-	a := &asker{nc: nc, subjects: subjects, accept: accept, inbox: nc.NewInbox(), at: make([]time.Duration, n), left: n, pacer: newPacer(n)}
+	a := &asker{nc: nc, subjects: subjects, mark: mark, accept: accept, inbox: nc.NewInbox(), at: make([]time.Duration, n), left: n, pacer: newPacer(n)}
 	var err error
 	a.sub, err = nc.Subscribe(a.inbox+".*", a.answer)
 	return a, err
@@ -51,11 +52,13 @@ func (a *asker) answer(m *nats.Msg) {
 	if err != nil || reply < 0 || reply >= len(a.replies) {
 		return
 	}
-	i, err := strconv.Atoi(string(m.Data))
-	answers := err == nil && i >= 0 && i < len(a.at)
+	number, rest, _ := strings.Cut(string(m.Data), " ")
+	i, err := strconv.Atoi(number)
+	mark, markErr := strconv.ParseUint(rest, 10, 64)
+	answers := err == nil && markErr == nil && i >= 0 && i < len(a.at)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !answers || !a.accept(i, m) {
+	if !answers || !a.accept(i, mark, m) {
 		a.pacer.refused(a.replies[reply])
 		return
 	}
@@ -98,8 +101,22 @@ func (a *asker) ask(i int) error {
 	a.reply = (a.reply + 1) % len(a.replies)
 	reply := a.reply
 	a.replies[reply] = i
+	mark := a.mark(i)
 	a.mu.Unlock()
-	return a.nc.PublishRequest(a.subjects[i], a.inbox+"."+strconv.Itoa(reply), []byte(strconv.Itoa(i)))
+	return a.nc.PublishRequest(a.subjects[i], a.inbox+"."+strconv.Itoa(reply), fmt.Appendf(nil, "%d %d", i, mark))
+}
+
+// goOn asks all subjects in turns for some time, whether they have answered or not.
+func (a *asker) goOn(ctx context.Context, d time.Duration) error {
+	for i, end := 0, time.Now().Add(d); time.Now().Before(end); i++ {
+		if err := a.ask(i % len(a.subjects)); err != nil {
+			return err
+		}
+		if !pause(ctx, askPause) {
+			return stopped(ctx)
+		}
+	}
+	return nil
 }
 
 // first and last return when the first and the last subject answered.

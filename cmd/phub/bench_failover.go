@@ -35,13 +35,16 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 	if err = p.until(ctx, benchPatience); err != nil {
 		err = fmt.Errorf("wait for other nodes' answers: %w", err)
 	}
+	if err == nil {
+		err = b.goOn(ctx, p, victim)
+	}
 	if b.hangs() {
 		err = errors.Join(err, b.running[victim].kill())
 	}
 	if err != nil {
 		return benchRun{}, err
 	}
-	b.report.DualActive += p.check.dual
+	b.report.DualActive += p.dual()
 	r := benchRun{Victim: victim, Children: len(children), First: millis(p.first()), Last: millis(p.last()), Limit: millis(limit)}
 	<-b.running[victim].done
 	if err := b.startNode(victim); err != nil {
@@ -49,6 +52,24 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 	}
 	return r, b.settled(ctx, b.nodes)
 }
+
+// goOn looks for a second active replica when the failover is over: a node that hung wakes, and may believe for
+// a moment that nothing has happened.
+func (b *bench) goOn(ctx context.Context, p *probe, victim string) error {
+	if !b.hangs() {
+		return p.goOn(ctx, goOnKilled)
+	}
+	if err := b.running[victim].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		return fmt.Errorf("wake %s: %w", victim, err)
+	}
+	return p.goOn(ctx, goOnWoken)
+}
+
+// For how long children are asked after a failover: the longer time is the hub's lease.
+const (
+	goOnKilled = 200 * time.Millisecond
+	goOnWoken  = 2 * time.Second
+)
 
 func (b *bench) strike(node string) error {
 	if b.hangs() {

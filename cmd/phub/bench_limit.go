@@ -35,7 +35,7 @@ func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
 			return 0, err
 		}
 	}
-	a, err := newAsker(b.nc, subjects, func(int, *nats.Msg) bool { return true })
+	a, err := newAsker(b.nc, subjects, func(int) uint64 { return 0 }, func(int, uint64, *nats.Msg) bool { return true })
 	if err != nil {
 		return 0, err
 	}
