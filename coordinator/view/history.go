@@ -222,7 +222,7 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 // newer takes that an entry is of a later view than the one that it was found with: somebody put an old view in the
 // place of the last one, so what came between was missed, and its numbers must not be used again.
 func (h *History) newer(e protocol.Entry, v *protocol.View, restored bool) {
-	if restored && e.View > v.Number {
+	if restored && e.View > v.Number && !h.unsafe.OldView {
 		h.newest = max(h.newest, e.View, e.Epoch)
 		h.unsure = true
 	}

@@ -36,13 +36,16 @@ func TestMachine_OverwrittenRecord(t *testing.T) {
 		name     string
 		revision uint64
 		read     bool // back, after a pause
+		off      bool // the rule
 		anew     bool
 	}{
-		{"the next record", 6, false, false},
-		{"after one that was missed", 7, false, true},
-		{"after some that were read back", 7, true, true},
+		{"the next record", 6, false, false, false},
+		{"after one that was missed", 7, false, false, true},
+		{"after some that were read back", 7, true, false, true},
+		{"after one that was missed, without the rule", 7, false, true, false},
 	} {
 		m := newRecordsTest()
+		m.cfg.Unsafe.KeyAnyway = c.off
 		if c.read {
 			m.nodes.Loaded(m.now.Mono, nil, c.revision-1)
 		}

@@ -35,6 +35,9 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
 		{"ActAnyway", "coordinator_hangs", false, func(u *view.Unsafe) { u.ActAnyway = true }},
 		{"NoRenewal", "undone_late", false, func(u *view.Unsafe) { u.NoRenewal = true }},
+		{"UnsureAnyway", "views_missed", false, func(u *view.Unsafe) { u.UnsureAnyway = true }},
+		{"KeepMissed", "views_missed_by_entry", false, func(u *view.Unsafe) { u.KeepMissed = true }},
+		{"OldView", "view_put_back", false, func(u *view.Unsafe) { u.OldView = true }},
 		{"NoInherit", "history_replaced", false, func(u *view.Unsafe) { u.NoInherit = true }},
 	} {
 		w := newWorld()

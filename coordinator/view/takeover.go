@@ -132,7 +132,7 @@ func (m *Machine) candidate() {
 // nobody does, all that was granted by it ends.
 func (m *Machine) unsure(v *protocol.View) bool {
 	c := &m.coord
-	if !m.history.unsure {
+	if !m.history.unsure || m.cfg.Unsafe.UnsureAnyway {
 		c.unsure = 0
 		return false
 	}
@@ -370,7 +370,7 @@ func (m *Machine) takeOver(v *protocol.View) {
 	m.note(Info, "taking over from the coordinator %s (%s)", c.of.Node, c.last.Reason)
 	m.commit(why, nil, func(next *protocol.View) {
 		depart(next, c.of, why, c.closedSince() == 0 && c.last.Status != protocol.Left)
-		if m.history.unsure {
+		if m.history.unsure && !m.cfg.Unsafe.KeepMissed {
 			m.departMissed(next, v.Number)
 		}
 		if !v.Has(m.self) && next.Member(m.self.Node) == nil {

@@ -33,6 +33,8 @@ type Unsafe struct {
 	FenceRenewsNothing bool // a fence is taken as if no renewal before it could have been missed
 	MissedFence        bool // so is a new incarnation's record
 	LeadUnproven       bool // a node takes over although its own record may be fenced or old
+	UnsureAnyway       bool // who may have missed views takes over at once
+	KeyAnyway          bool // a node writes its overwritten record again although it may have missed a fence
 	FoundAnyway        bool // a hub's first view does not wait for traces of an earlier one
 
 	// Evidence.
@@ -55,6 +57,8 @@ type Unsafe struct {
 	NoSince      bool // an incarnation has what an earlier one of its name had
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
 	ForgetGone   bool // a view tells only of its own departures
+	KeepMissed   bool // a view that follows on missed ones keeps who may have departed in those
+	OldView      bool // a view that is older than entries are of is taken as the last one
 
 	// Placement.
 	OldReports    bool // reports are taken in whatever order they arrive
