@@ -53,7 +53,7 @@ func (d Deployment) proves() bool { return d.Config.Failover.Proves() && d.Asked
 
 // Cases returns what can fail, in the order of the page.
 func (d Deployment) Cases() []Case {
-	return []Case{d.nodeKilled(), d.nodeHangs(), d.coordinatorKilled(), d.coordinatorHangs(), d.serverDies(), d.serverAndNode()}
+	return []Case{d.nodeKilled(), d.nodeHangs(), d.coordinatorKilled(), d.coordinatorHangs(), d.serverDies(), d.serverAndNode(), d.serverAndCoordinator()}
 }
 
 func (d Deployment) nodeKilled() Case {
@@ -121,4 +121,14 @@ func (d Deployment) serverAndNode() Case {
 		"NATS server and a node on one machine", "E + max(lease, T) + tick + 2W + R",
 		election + max(d.Config.Lease.Std(), retry) + tick + 2*d.Write + d.RoundTrip,
 	}
+}
+
+func (d Deployment) serverAndCoordinator() Case {
+	const fault = "NATS server and the coordinator on one machine"
+	c := d.serverAndNode()
+	if c.Fault = fault; d.Servers < 3 || d.Nodes >= pledgers {
+		return c
+	}
+	wait := max(d.Config.Authority.Std(), retry)
+	return Case{fault, "E + max(authority, T) + tick + 2W + R", election + wait + tick + 2*d.Write + d.RoundTrip}
 }
