@@ -145,6 +145,7 @@ func (c *registerClient) do(q register.Request) register.Op {
 		panic(err) // numbers and strings
 	}
 	o.Call = clock.Now()
+	end := c.h.recorder.Begin(o)
 	msg, err := c.nc.Request(protocol.SubjectsOf(hubName).Request(childOf(q.Register)), data, registerPatience)
 	o.Return = clock.Now()
 	if o.Outcome, err = judgeAnswer(&o, msg, err); err != nil {
@@ -158,7 +159,7 @@ func (c *registerClient) do(q register.Request) register.Op {
 	case o.Outcome == register.OK:
 		c.seen[q.Register] = o.Found
 	}
-	c.h.recorder.Add(o)
+	end(o)
 	return o
 }
 

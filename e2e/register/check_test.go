@@ -89,9 +89,36 @@ func number(ops []register.Op) []register.Op {
 	var r register.Recorder
 	for i, o := range ops {
 		o.Client = i
-		r.Add(o)
+		r.Begin(o)(o)
 	}
 	return r.Ops()
+}
+
+// A history may be looked at while operations are under way: what they did may have been seen already.
+func TestRecorder_AnOperationThatIsUnderWayMayHaveHadItsEffect(t *testing.T) {
+	t.Parallel()
+	var r register.Recorder
+	w := at(1, 4, writes(1))
+	end := r.Begin(w)
+	seen := at(2, 3, reads(1))
+	seen.Client = 1
+	r.Begin(seen)(seen)
+	for _, c := range []struct {
+		when string
+		want register.Count
+	}{
+		{"under way", register.Count{OK: 1, Unknown: 1}},
+		{"over", register.Count{OK: 2}},
+	} {
+		ops := r.Ops()
+		if v, err := register.Check(ops, limit); v != nil || err != nil {
+			t.Errorf("while the write is %s: violation %v, %v", c.when, v, err)
+		}
+		if n := register.CountOf(ops); n != c.want {
+			t.Errorf("while the write is %s: counted %+v, want %+v", c.when, n, c.want)
+		}
+		end(w)
+	}
 }
 
 func TestCheck_NamesTheFirstAnswerThatCantBe(t *testing.T) {

@@ -3,6 +3,7 @@ package register
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -66,14 +67,23 @@ type Recorder struct {
 	ops []Op
 }
 
-// Add adds an operation that is over.
-func (r *Recorder) Add(o Op) {
+// Begin notes an operation before it is sent, and returns what is to be called when it is over. Others may see
+// its effect before that; until then its outcome is unknown, and it returns at the end of time.
+func (r *Recorder) Begin(o Op) (end func(Op)) {
+	o.Outcome, o.Return = Unknown, math.MaxInt64
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	i := len(r.ops)
 	r.ops = append(r.ops, o)
+	return func(o Op) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ops[i] = o
+	}
 }
 
-// Ops returns what was added so far, in order of the calls.
+// Ops returns the operations that were begun so far, in order of the calls. It may be called while others
+// are under way.
 func (r *Recorder) Ops() []Op {
 	r.mu.Lock()
 	defer r.mu.Unlock()
