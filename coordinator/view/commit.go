@@ -7,6 +7,10 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
+// MaxCommit is the largest number of writes in one commit, the view included (the limit of an atomic
+// batch, ADR-50).
+const MaxCommit = 1000
+
 // commitOp is a commit under way. There is one at a time, so that each is decided on what the one
 // before it left.
 type commitOp struct {

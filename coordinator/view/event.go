@@ -30,6 +30,17 @@ const (
 	OutcomeUnknown
 )
 
+// Evidence is what the server of a connection says of it.
+type Evidence int
+
+// The evidence. Only Closed proves something: over that connection nothing more can be received or
+// answered.
+const (
+	Unknown Evidence = iota // the server did not answer
+	Open
+	Closed
+)
+
 type (
 	// Tick says that time passed. One is due every TickEvery.
 	Tick struct{}

@@ -1,0 +1,99 @@
+package view
+
+import (
+	"slices"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// decideMembers commits a view without the nodes that are over and with those that may join.
+func (m *Machine) decideMembers() bool {
+	v := m.history.View()
+	var out []*peer
+	var in []*peer
+	for _, node := range sortedKeys(m.lead.peers) {
+		p := m.lead.peers[node]
+		switch {
+		case v.Has(p.in):
+			if m.over(p) {
+				out = append(out, p)
+			}
+		case p.fence == fenced, m.supplanted(p):
+			delete(m.lead.peers, node)
+		case m.mayAdmit(v, p):
+			in = append(in, p)
+		}
+	}
+	itself := !v.Has(m.self) && m.nameFree(v, m.self.Node)
+	if len(out)+len(in) == 0 && !itself {
+		return false
+	}
+	m.commit(m.membersReason(out), nil, func(next *protocol.View) {
+		for _, p := range out {
+			depart(next, p.in, m.departReason(p), !m.closed(p) && !m.leftInOrder(p))
+		}
+		for _, p := range in {
+			m.admit(next, protocol.Member{Incarnation: p.in, Labels: p.member.Labels, Capacity: p.member.Capacity})
+		}
+		if itself { // an earlier incarnation was still a member when this one took over
+			m.admit(next, m.selfMember())
+		}
+	})
+	return true
+}
+
+// supplanted reports whether a node that asked to join has made way for another incarnation of its
+// name, or has given up: it holds no lease, so nothing is to be waited for.
+func (m *Machine) supplanted(p *peer) bool {
+	k := m.nodes.Get(p.in.Node)
+	return k != nil && k.ID != p.in.ID && (k.Status.Alive() || m.now.Mono-p.heard > m.settings().Lease.Std())
+}
+
+// mayAdmit reports whether a node may join: its record is its own, and nothing is left of an earlier
+// incarnation of its name.
+func (m *Machine) mayAdmit(v *protocol.View, p *peer) bool {
+	k := m.nodes.Get(p.in.Node)
+	if p.fence != unfenced || k == nil || k.ID != p.in.ID || !k.Status.Alive() || !m.nameFree(v, p.in.Node) {
+		return false
+	}
+	return m.now.Mono-p.heard < m.settings().Lease.Std()/2
+}
+
+// nameFree reports whether nobody of that name is a member, and nothing is left of who was one.
+func (m *Machine) nameFree(v *protocol.View, node string) bool {
+	return v.Member(node) == nil && (m.cfg.Unsafe.ReuseNames || !slices.ContainsFunc(v.Gone, func(d protocol.Departure) bool { return d.Node == node }))
+}
+
+func (m *Machine) departReason(p *peer) string {
+	if k := m.nodes.Get(p.in.Node); k != nil && k.ID == p.in.ID && k.Status == protocol.Left {
+		return "node_left"
+	}
+	return "node_lost"
+}
+
+func (m *Machine) membersReason(out []*peer) string {
+	if len(out) > 0 {
+		return m.departReason(out[0])
+	}
+	return "node_joined"
+}
+
+func (m *Machine) leadMembers(c Commit) {
+	if sameMembers(c.Before, c.After) {
+		return
+	}
+	l := m.lead
+	for _, x := range c.After.Members {
+		if p := l.peers[x.Node]; x.Incarnation != m.self && (p == nil || p.in != x.Incarnation) {
+			l.peers[x.Node] = m.newPeer(x.Incarnation, x)
+		} else if p != nil && !c.Before.Has(x.Incarnation) {
+			p.seen = m.now.Mono
+		}
+	}
+	for _, node := range sortedKeys(l.peers) {
+		p := l.peers[node]
+		if c.Before.Has(p.in) && !c.After.Has(p.in) {
+			delete(l.peers, node)
+		}
+	}
+}

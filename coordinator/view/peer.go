@@ -1,0 +1,242 @@
+package view
+
+import (
+	"time"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// peer is another node as the coordinator sees it.
+type peer struct {
+	in      protocol.Incarnation
+	conn    protocol.Conn
+	member  protocol.Member // as it describes itself
+	confirm protocol.Conn   // the connection of this coordinator that it confirmed
+	since   time.Duration   // since when it is watched
+	seen    time.Duration   // its last heartbeat that was accepted; at a takeover: then
+	heard   time.Duration   // its last heartbeat, accepted or not
+	number  uint64          // of that heartbeat
+	report  protocol.Report
+	fence   fence
+	closed  map[protocol.Conn]bool // connections that are known to be closed
+	suspect bool
+	asked   time.Duration
+	probed  time.Duration
+	answers []answer      // the last ones that were sent
+	pledged time.Duration // when the newest that it pledges by was sent; 0: none
+	kick    kick
+}
+
+// fence is how far the removal of a node is.
+type fence int
+
+const (
+	unfenced fence = iota
+	fencing        // the compare-and-set is under way: heartbeats are not answered
+	fenced         // no write of this incarnation is accepted any more
+)
+
+// newPeer starts to watch a node. It is taken as just seen, because a predecessor may have granted it
+// a lease at any moment until now.
+func (m *Machine) newPeer(in protocol.Incarnation, x protocol.Member) *peer {
+	p := &peer{in: in, member: x, since: m.now.Mono, seen: m.now.Mono, heard: m.now.Mono, closed: map[protocol.Conn]bool{}}
+	if m.cfg.Unsafe.NotJustSeen {
+		p.seen = 0
+	}
+	return p
+}
+
+// watchPeer looks after one node: suspects, asks, fences.
+func (m *Machine) watchPeer(p *peer) {
+	c := m.settings()
+	now := m.now.Mono
+	if every := max(c.Probe.Std(), time.Duration(len(m.lead.peers))*probeBudget); p.fence == unfenced && now-p.probed >= every {
+		p.probed = now
+		m.do(Probe{Node: p.in.Node})
+	}
+	if now-p.heard > c.Heartbeat.Std()*3/2 {
+		p.suspect = true
+	}
+	m.kickPeer(p)
+	m.askPeer(p)
+	if p.fence == unfenced && m.fenceDue(p) {
+		m.fencePeer(p)
+	}
+}
+
+// probeBudget is the coordinator's share of time for each node's probe: at most 200 probes a second.
+const probeBudget = 5 * time.Millisecond
+
+// askPeer asks for the connections on which a suspect was granted its lease.
+func (m *Machine) askPeer(p *peer) {
+	if !p.suspect || m.now.Mono-p.asked < askEvery {
+		return
+	}
+	for _, c := range m.connsOf(p) {
+		if !p.closed[c] {
+			p.asked = m.now.Mono
+			m.do(AskConn{Node: p.in.Node, Conn: c})
+		}
+	}
+}
+
+// connsOf returns the connections named by the node's last heartbeat and by its record.
+func (m *Machine) connsOf(p *peer) []protocol.Conn {
+	var conns []protocol.Conn
+	if p.conn.Server != "" {
+		conns = append(conns, p.conn)
+	}
+	if k := m.nodes.Get(p.in.Node); k != nil && k.ID == p.in.ID && k.Conn.Server != "" && k.Conn != p.conn {
+		conns = append(conns, k.Conn)
+	}
+	return conns
+}
+
+// proven reports whether all of the node's connections are known to be closed.
+func (m *Machine) proven(p *peer) bool {
+	return m.closed(p) && m.takesProof()
+}
+
+// takesProof reports whether the hub takes a closed connection as proof.
+func (m *Machine) takesProof() bool {
+	return m.settings().Failover.Proves() || m.cfg.Unsafe.StrictTakesIt
+}
+
+// closed reports whether all of the node's connections were seen closed.
+func (m *Machine) closed(p *peer) bool {
+	if !m.connKnown(p) {
+		return false
+	}
+	conns := m.connsOf(p)
+	for _, c := range conns {
+		if !p.closed[c] {
+			return false
+		}
+	}
+	return len(conns) > 0
+}
+
+// connKnown reports whether the node's last connection is known. A node that this coordinator has not heard of may
+// live by another one than its record says, over which a predecessor granted it a lease: nothing is known of
+// that one. Also a record that arrives after the takeover may have been written before.
+func (m *Machine) connKnown(p *peer) bool {
+	if p.conn.Server != "" || m.cfg.Unsafe.StaleEvidence {
+		return true
+	}
+	k := m.nodes.Get(p.in.Node)
+	return m.cfg.Unsafe.LateRecords && k != nil && k.ID == p.in.ID && k.Renewed > p.since
+}
+
+func (m *Machine) leftInOrder(p *peer) bool {
+	k := m.nodes.Get(p.in.Node)
+	return k != nil && k.ID == p.in.ID && k.Status == protocol.Left
+}
+
+// fenceDue reports whether the node's removal is to begin: it is proven to be gone, its record says
+// so, or neither keeper of its lease has heard of it for most of the lease.
+func (m *Machine) fenceDue(p *peer) bool {
+	if !m.authority() || m.leaving {
+		return false
+	}
+	k := m.nodes.Get(p.in.Node)
+	switch member := m.history.View().Has(p.in); {
+	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && member && m.knowsSince(p.since):
+		p.fence = fenced // by a predecessor, or by its own leaving
+		return false
+	case k != nil && k.ID != p.in.ID:
+		if member {
+			m.refreshKey() // whether it came later is known after that
+		}
+		return false // another incarnation's record is not to be overwritten for its sake
+	}
+	return m.proven(p) || m.now.Mono-m.lastSign(p) > m.settings().Lease.Std()*3/4
+}
+
+// lastSign is when either keeper of the node's lease accepted a renewal last, or later.
+func (m *Machine) lastSign(p *peer) time.Duration {
+	if k := m.nodes.Get(p.in.Node); k != nil {
+		return max(p.seen, k.renewed(p.in))
+	}
+	return p.seen
+}
+
+func (m *Machine) fencePeer(p *peer) {
+	reason := "silent for " + (m.now.Mono - m.lastSign(p)).Round(time.Millisecond).String()
+	if m.proven(p) {
+		reason = "its connection is closed"
+	}
+	var last protocol.NodeRecord
+	if k := m.nodes.Get(p.in.Node); k != nil && k.ID == p.in.ID {
+		last = k.NodeRecord
+	} else {
+		last.Conn = p.conn
+	}
+	if p.fence = fencing; m.cfg.Unsafe.NoFence {
+		p.fence = fenced
+		return
+	}
+	m.note(Warn, "fencing %s: %s", p.in.Node, reason)
+	m.do(WriteNode{Record: m.fenceOf(p.in, last, reason), Last: m.nodes.Revision(p.in.Node)})
+}
+
+// leadFenced takes the result of a fence. One that failed is decided anew from the key as it is.
+func (m *Machine) leadFenced(node string, done bool) {
+	if m.lead == nil {
+		return
+	}
+	if p := m.lead.peers[node]; p != nil && p.fence == fencing {
+		p.fence = unfenced
+		if done {
+			p.fence = fenced
+		}
+	}
+}
+
+// leadNode looks at a node's new record: one that says that the node has ended is a fence.
+func (m *Machine) leadNode(node string) {
+	if m.lead == nil || m.lead.peers[node] == nil {
+		return
+	}
+	p := m.lead.peers[node]
+	if k := m.nodes.Get(node); k != nil && p.fence == unfenced && k.ID == p.in.ID && !k.Status.Alive() {
+		p.fence = fenced
+	}
+}
+
+func (m *Machine) leadNobody(node string) {
+	if m.lead == nil || m.lead.peers[node] == nil {
+		return
+	}
+	p := m.lead.peers[node]
+	p.suspect = true
+	m.askPeer(p)
+}
+
+func (m *Machine) leadConn(e ConnAnswered) {
+	if m.lead == nil || m.lead.peers[e.Node] == nil {
+		return
+	}
+	p := m.lead.peers[e.Node]
+	switch e.Evidence {
+	case Closed:
+		p.closed[e.Conn] = true
+	case Open:
+		p.suspect = false
+		if e.Conn == p.conn {
+			p.kick.open = m.now.Mono
+		}
+	case Unknown:
+	}
+}
+
+// over reports whether nothing that the fenced node was granted can still hold.
+func (m *Machine) over(p *peer) bool {
+	if p.fence != fenced {
+		return false
+	}
+	k := m.nodes.Get(p.in.Node)
+	if k != nil && k.ID == p.in.ID && k.Status == protocol.Left {
+		return true
+	}
+	return m.cfg.Unsafe.NoWait || m.proven(p) || m.now.Mono >= m.lastSign(p)+m.settings().Lease.Std()
+}
