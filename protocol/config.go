@@ -39,9 +39,6 @@ const (
 // Proves reports whether a connection that its server says is closed proves that its node has ended.
 func (f Failover) Proves() bool { return f == FailoverAuto || f == FailoverFast }
 
-// DefaultConfig returns the configuration of a hub whose first node asked for nothing.
-func DefaultConfig() Config { return Config{}.WithDefaults() }
-
 // WithDefaults returns c with what it leaves open filled in.
 func (c Config) WithDefaults() Config { return c.Or(Config{}) }
 

@@ -71,14 +71,11 @@ func TestConfig_OrTakesWhatIsOpenFromTheOther(t *testing.T) {
 	if again := got.Or(hub); again != got {
 		t.Errorf("a complete configuration changed: %+v", again)
 	}
-	if protocol.DefaultConfig() != (protocol.Config{}).WithDefaults() {
-		t.Error("DefaultConfig is not what a configuration without wishes becomes")
-	}
 }
 
 func TestConfig_Refuses(t *testing.T) {
 	t.Parallel()
-	hub := protocol.DefaultConfig()
+	hub := protocol.Config{}.WithDefaults()
 	for _, tc := range []struct {
 		name string
 		want protocol.Config

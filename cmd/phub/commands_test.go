@@ -43,7 +43,7 @@ func lively(t *testing.T) *fakeHub {
 	hub := newFakeHub(t)
 	hub.control(protocol.VerbStatus, phub.Status{
 		Hub: "h", View: 42, Coordinator: protocol.Incarnation{Node: "node1", ID: "u"}, Nodes: 2, Children: 2,
-		Replicas: 4, Wanted: 4, Settled: true, Config: protocol.DefaultConfig(),
+		Replicas: 4, Wanted: 4, Settled: true, Config: protocol.Config{}.WithDefaults(),
 	})
 	hub.control(protocol.VerbNodes, phub.Nodes{View: 42, Nodes: []phub.NodeInfo{node("node1", true), node("node2", false)}})
 	hub.control(protocol.VerbList, protocol.ListResponse{Children: []phub.ChildInfo{child("c1", "node1", "node2"), child("c2", "node2", "node1")}, Total: 2})

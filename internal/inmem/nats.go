@@ -90,13 +90,6 @@ func (n *NATS) force(hubName string, b protocol.Bucket, w view.Write) uint64 {
 	return rev
 }
 
-// Forget removes a key from a bucket without leaving a marker, as its expiry does.
-func (n *NATS) Forget(hub string, b protocol.Bucket, key string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.hub(hub).buckets[b].last, key)
-}
-
 // Value returns what is stored under a key.
 func (n *NATS) Value(hub string, b protocol.Bucket, key string) (view.Record, bool) {
 	n.mu.Lock()

@@ -12,7 +12,7 @@ import (
 
 func deployment(change func(*worstcase.Deployment)) worstcase.Deployment {
 	d := worstcase.Deployment{
-		Config: protocol.DefaultConfig(), Nodes: 3, Servers: 3, Asked: true,
+		Config: protocol.Config{}.WithDefaults(), Nodes: 3, Servers: 3, Asked: true,
 		RoundTrip: time.Millisecond, Write: 10 * time.Millisecond, Dial: 5 * time.Millisecond,
 	}
 	change(&d)
