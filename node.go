@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -130,14 +131,15 @@ type Node struct {
 	done   chan struct{}
 	err    error
 
-	session *jetstream.Session // of the present connection; only open uses it
-	watch   sync.WaitGroup     // waits for the session's end
-	known   bool               // the buckets were found right once
+	session *jetstream.Session    // of the present connection; only open uses it
+	watch   sync.WaitGroup        // waits for the session's end
+	known   bool                  // the buckets were found right once
+	trouble atomic.Pointer[error] // why there was no connection, the last time that one was tried
 	leave   sync.Once
 }
 
 // Join makes this process a node of a hub, and returns when it is a member. It goes on trying until
-// ctx ends while NATS can't be reached; what waiting won't mend (a name that a living node has, a
+// ctx ends while NATS can't be reached, and then says why not; what waiting won't mend (a name that a living node has, a
 // configuration that differs from the hub's, NATS without JetStream or too old) is returned at once.
 // The node lives on after ctx has ended, until Leave.
 func Join(ctx context.Context, o Options) (*Node, error) {
@@ -153,16 +155,20 @@ func Join(ctx context.Context, o Options) (*Node, error) {
 		return nil, n.err
 	case <-ctx.Done():
 		n.abandon()
-		return nil, fmt.Errorf("join hub %s as %s: %w", o.Hub, o.Name, ctx.Err())
+		err := ctx.Err()
+		if t := n.trouble.Load(); t != nil {
+			err = fmt.Errorf("%w; the last try: %w", err, *t)
+		}
+		return nil, fmt.Errorf("join hub %s as %s: %w", o.Hub, o.Name, err)
 	}
 }
 
-// Run joins a hub, stays until ctx ends, and leaves in order. It returns nil after that, or what ended
-// the node before.
+// Run joins a hub, stays until ctx ends, and leaves in order. It returns nil after that, also if ctx is
+// cancelled before the node has joined, and else what kept it from joining, or ended it.
 func Run(ctx context.Context, o Options) error {
 	n, err := Join(ctx, o)
 	if err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil
 		}
 		return err
@@ -217,6 +223,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {
+		n.trouble.Store(&err)
 		if errors.Is(err, jetstream.ErrPermanent) && !n.known {
 			return nil, fmt.Errorf("%w: %w", coordinator.ErrPermanent, err)
 		}

@@ -234,6 +234,28 @@ func TestHub_OtherConfigurationIsRefused(t *testing.T) {
 	}
 }
 
+// Whoever can't join is told why: not only that the time was over, but what stood in the way.
+func TestJoin_SaysWhyNATSCouldNotBeReached(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("the door is closed")
+	h := testHub{t: t, name: "my_hub"}
+	o := h.options("node1")
+	o.Dial = func(...nats.Option) (*nats.Conn, error) { return nil, refused }
+	for what, join := range map[string]func(context.Context) error{
+		"Join": func(ctx context.Context) error { _, err := phub.Join(ctx, o); return err },
+		"Run":  func(ctx context.Context) error { return phub.Run(ctx, o) },
+	} {
+		if err := join(h.ctx(200 * time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, refused) {
+			t.Errorf("%s: found %v, expected the end of the time and the reason", what, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := phub.Run(ctx, o); err != nil {
+		t.Errorf("Run that is told to leave before it has joined: %v", err)
+	}
+}
+
 func TestHub_PlainRequestToAChildWithoutAReplicaIsAnswered(t *testing.T) {
 	t.Parallel()
 	h := newTestHub(t, natstest.Single(t).URL())

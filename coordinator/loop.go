@@ -142,10 +142,13 @@ func (l *loop) atOnce(a view.Action) bool {
 		l.message(l.c.subjects.Event(a.Event.Type, eventName(a.Event)), a.Event)
 	case view.Admitted:
 		l.c.show(true) // who waits for it looks at the status then
+		l.c.cfg.Logger.Info("joined the hub", "hub", l.c.cfg.Hub, "node", l.c.cfg.Node,
+			"incarnation", l.c.machine.Incarnation().ID, "view", a.View)
 		l.c.once.Do(func() { close(l.c.admitted) })
 	case view.Refused:
 		l.refused = problemOf(a.Problem)
 	case view.HasLeft:
+		l.c.cfg.Logger.Info("left the hub", "hub", l.c.cfg.Hub, "node", l.c.cfg.Node)
 		l.done = true
 	case view.Note:
 		l.c.log(a)

@@ -84,10 +84,10 @@ func TestHost_LeaseEndsAtTheDoor(t *testing.T) {
 
 func TestHost_LossOfTrustIsAWarningUnlessTheNodeLeaves(t *testing.T) {
 	t.Parallel()
-	for reason, level := range map[string]string{"fenced": "level=WARN", string(protocol.Left): "level=INFO"} {
+	for reason, level := range map[string]string{"fenced": "level=WARN", string(protocol.Left): "level=DEBUG"} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
-			n := newNode(t, newBus(), "n1", nil, func(c *worker.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			n := newNode(t, newBus(), "n1", nil, func(c *worker.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})) })
 			n.trust(time.Second)
 			n.Trust(0, reason)
 			n.stop(t)

@@ -91,7 +91,7 @@ func (h *Host) Trust(until int64, reason string) {
 	}
 }
 
-// distrust makes all passive; at is when trust ended. Somebody should look at it, unless the node leaves.
+// distrust makes all passive; at is when trust ended. Somebody should look at it, unless the node is leaving.
 // state is held for writing.
 func (h *Host) distrust(reason string, at int64) {
 	if !h.trusted {
@@ -101,7 +101,7 @@ func (h *Host) distrust(reason string, at int64) {
 	h.lease.ended.Store(max(at, 1))
 	level := slog.LevelWarn
 	if reason == string(protocol.Left) {
-		level = slog.LevelInfo
+		level = slog.LevelDebug
 	}
 	h.cfg.Logger.Log(context.Background(), level, "the node does not trust itself any more; its replicas are passive", "node", h.cfg.Node, "reason", reason)
 	h.tellAll(replica.TrustLost{Reason: reason})
