@@ -261,6 +261,10 @@ func (l *loop) startPeer(a view.Action) {
 			answer, err := l.session.Beat(ctx, a.Beat)
 			return view.BeatAnswered{Number: a.Beat.Number, Answer: answer, Outcome: outcome(err)}
 		})
+	case view.Ping:
+		l.beside(protocol.Contact, func(ctx context.Context) view.Event {
+			return view.Pinged{Outcome: outcome(l.session.Ping(ctx))}
+		})
 	case view.AskConn:
 		l.beside(askWait, func(ctx context.Context) view.Event {
 			evidence := evidenceOf(ctx, func(ctx context.Context) (view.Evidence, error) { return l.session.Connected(ctx, a.Conn) })

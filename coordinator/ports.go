@@ -72,6 +72,8 @@ type Peers interface {
 
 // Servers are the NATS servers, asked about connections.
 type Servers interface {
+	// Ping returns when this connection's own server has answered a PING that was sent after the call.
+	Ping(ctx context.Context) error
 	// Connected asks the server of a connection whether it is still open.
 	Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error)
 	// Kick has a connection closed by its server. ErrConflict if that doesn't say that it is open and

@@ -284,6 +284,9 @@ func (s *Session) start(f func()) error {
 	return nil
 }
 
+// Ping returns when this connection's own server has answered a PING that was sent after the call.
+func (s *Session) Ping(ctx context.Context) error { return s.flush(ctx) }
+
 // flush returns when the server has seen all that was sent before.
 func (s *Session) flush(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)

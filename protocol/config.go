@@ -117,6 +117,11 @@ func (c *Config) Refuses(want *Config) error {
 	return nil
 }
 
+// Contact is for how long a node trusts itself without a sign of life from its own NATS server, and so the
+// least that servers must give their clients to answer pings (ping_interval × ping_max). A constant, because
+// the servers' settings are for all hubs.
+const Contact = 2 * time.Second
+
 // Margin is by how much sooner than its lease a node stops to trust itself: a tenth for clocks whose
 // rates differ, and 50 ms for the way from a reading of the clock to what is done by it.
 func Margin(lease time.Duration) time.Duration { return lease/10 + 50*time.Millisecond }

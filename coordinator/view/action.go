@@ -57,6 +57,8 @@ type (
 	Probe struct{ Node string }
 	// Wake asks a node for a heartbeat now.
 	Wake struct{ Node string }
+	// Ping asks this node's own server for a sign of life; answered by Pinged.
+	Ping struct{}
 	// AskConn asks the server of a connection whether it is still open; answered by ConnAnswered.
 	AskConn struct {
 		Node string
@@ -121,6 +123,7 @@ func (SendBeat) action()      {}
 func (AnswerBeat) action()    {}
 func (AnswerControl) action() {}
 func (Wake) action()          {}
+func (Ping) action()          {}
 func (Probe) action()         {}
 func (AskConn) action()       {}
 func (Kick) action()          {}

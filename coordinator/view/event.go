@@ -110,6 +110,8 @@ type (
 	NobodyThere struct{ Node string }
 	// Woken says that the coordinator asks for a heartbeat now.
 	Woken struct{}
+	// Pinged answers a Ping.
+	Pinged struct{ Outcome Outcome }
 	// ConnAnswered answers an AskConn.
 	ConnAnswered struct {
 		Node     string
@@ -145,6 +147,7 @@ func (ControlReceived) event() {}
 func (LeadFailed) event()      {}
 func (NobodyThere) event()     {}
 func (Woken) event()           {}
+func (Pinged) event()          {}
 func (ConnAnswered) event()    {}
 func (ConnReported) event()    {}
 func (Kicked) event()          {}

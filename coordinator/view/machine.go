@@ -49,6 +49,7 @@ type Machine struct {
 	nodes   *Nodes
 	loads   map[protocol.Bucket]*load
 
+	contact contact
 	key     ownKey
 	beats   beats
 	trust   trust
@@ -139,6 +140,8 @@ func (m *Machine) Step(now Now, e Event) []Action {
 		m.nobodyThere(e.Node)
 	case Woken:
 		m.beatNow()
+	case Pinged:
+		m.pinged(e)
 	case ConnReported:
 		m.connReported(e.Conn)
 	case Kicked:
@@ -155,6 +158,7 @@ func (m *Machine) Step(now Now, e Event) []Action {
 
 // proceed does what is due, whatever happened last.
 func (m *Machine) proceed() {
+	m.contactDue()
 	m.loadDue()
 	if !m.ready() {
 		m.keepOn()
@@ -231,7 +235,7 @@ func (m *Machine) refusesConfig() bool {
 }
 
 func (m *Machine) connect(c protocol.Conn) {
-	m.conn = &c
+	m.conn, m.contact = &c, contact{}
 	m.pace.steady = m.now.Mono
 	m.beats.reset()
 	m.coord.reset()
@@ -239,7 +243,7 @@ func (m *Machine) connect(c protocol.Conn) {
 
 // disconnect ends what rested on the connection: trust at once, and the coordinator's word.
 func (m *Machine) disconnect() {
-	m.conn = nil
+	m.conn, m.contact = nil, contact{}
 	if !m.cfg.Unsafe.KeepTrust {
 		m.trust.drop("disconnected")
 	}

@@ -82,8 +82,13 @@ func (w *world) command(d *datadriven.TestData) error {
 func (w *world) hub(d *datadriven.TestData) error {
 	n, err := strconv.Atoi(first(d))
 	cfg := view.Config{}
-	if d.HasArg("fast") {
+	switch {
+	case d.HasArg("fast"):
 		cfg.Want.Failover, w.access = protocol.FailoverFast, true
+	case d.HasArg("strict"):
+		cfg.Want.Failover = protocol.FailoverStrict
+	case d.HasArg("patient"): // with a lease that is longer than servers wait for their clients
+		cfg.Want.Lease = protocol.Duration(7 * time.Second)
 	}
 	for i := range n {
 		cfg.Node = "node" + strconv.Itoa(i+1)
@@ -169,6 +174,9 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		p.unfed = true
 	case "fed":
 		p.unfed = false
+	case "give-up": // its server closes the connection of a process that hangs
+		w.shut(*p.conn)
+		p.run(p.disconnect)
 	case "disconnect":
 		p.disconnect()
 	case "reconnect":

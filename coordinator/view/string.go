@@ -75,6 +75,8 @@ func (e BeatReceived) String() string {
 	return fmt.Sprintf("beat %d of %s", e.Beat.Number, inText(e.Beat.Incarnation))
 }
 
+func (e Pinged) String() string { return fmt.Sprintf("the server is pinged: %v", e.Outcome) }
+
 func (e ConnReported) String() string { return connText(e.Conn) + " is reported closed" }
 
 func (e Kicked) String() string {
@@ -126,6 +128,7 @@ func (a AnswerControl) String() string {
 }
 
 func (a Wake) String() string  { return "wake " + a.Node }
+func (Ping) String() string    { return "ping the server" }
 func (a Probe) String() string { return "probe " + a.Node }
 func (a Kick) String() string  { return "kick " + connText(a.Conn) + " of " + a.Node }
 

@@ -42,6 +42,9 @@ func (m *Machine) setTrust() {
 	if m.conn == nil && !m.cfg.Unsafe.KeepTrust || m.leaving || !m.Member() {
 		until = 0
 	}
+	if m.conn != nil {
+		until = min(until, m.inContact())
+	}
 	if m.trust.known && until == m.trust.told {
 		return
 	}

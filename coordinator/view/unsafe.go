@@ -7,6 +7,7 @@ type Unsafe struct {
 	TrustFromAnswer   bool // trust counts from the answer to a renewal, not from before it was sent
 	NoMargin          bool // trust lasts for the whole lease
 	KeepTrust         bool // trust outlives the connection
+	NoContact         bool // trust needs no sign of life from the node's own server
 	GrantAnyway       bool // leases are granted without authority
 	AuthorityByGrants bool // the coordinator's authority is renewed by what it grants
 	IgnoreFence       bool // an incarnation whose record was fenced goes on, and writes over the fence

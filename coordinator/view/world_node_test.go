@@ -185,7 +185,8 @@ const patience = 500 * time.Millisecond
 func (p *process) begin(a view.Action) {
 	w := p.w
 	_, beat := a.(view.SendBeat)
-	if p.cut || p.conn != nil && !w.open[*p.conn] || (p.apart || p.unfed) && !beat {
+	_, ping := a.(view.Ping) // the own server is always there
+	if p.conn != nil && !w.open[*p.conn] || !ping && (p.cut || (p.apart || p.unfed) && !beat) {
 		p.lose(a)
 		return
 	}
@@ -209,6 +210,8 @@ func (p *process) begin(a view.Action) {
 		})
 	case view.SendBeat:
 		p.beat(a)
+	case view.Ping:
+		p.gets(view.Pinged{})
 	case view.AskConn:
 		done := p.beside(patience/2, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
 		if e := w.evidence(a.Conn); e != view.Unknown {
@@ -244,6 +247,8 @@ func (p *process) lose(a view.Action) {
 		late = view.SpecsWritten{ID: a.ID, Outcome: view.OutcomeUnknown}
 	case view.SendBeat:
 		late = view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown}
+	case view.Ping:
+		late = view.Pinged{Outcome: view.OutcomeUnknown}
 	case view.AskConn:
 		late = view.ConnAnswered{Node: a.Node, Conn: a.Conn}
 	case view.Kick:

@@ -48,6 +48,25 @@ func (s *Session) Probe(node string) error {
 // Wake asks a node for a heartbeat now.
 func (s *Session) Wake(node string) error { return s.send(Msg{Subject: s.subjects.Wake(node)}) }
 
+// Ping asks the connection's own server for a sign of life.
+func (s *Session) Ping(ctx context.Context) error {
+	s.n.mu.Lock()
+	closed, severed, latency := s.closed, s.severed, s.n.latency
+	s.n.mu.Unlock()
+	switch {
+	case closed:
+		return coordinator.ErrClosed
+	case !severed:
+		return sleep(ctx, latency)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.done:
+		return coordinator.ErrClosed
+	}
+}
+
 // Connected asks the server of a connection whether it is still open.
 func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error) {
 	s.n.mu.Lock()
