@@ -17,8 +17,21 @@ func (c *conn) ends() {
 	}
 }
 
+// giveUp has the server close the connection of a client that is silent from now on, for some time, when it has answered
+// no pings for too long. silent reports whether it has been so without a break.
+func (c *conn) giveUp(d int64, silent func() bool) {
+	w := c.srv.w
+	if after := w.plan.GiveUp + w.between(0, sec); after < d {
+		w.in(after, func() {
+			if silent() {
+				c.kick()
+			}
+		})
+	}
+}
+
 // kick closes a connection without its client's doing. The client notices when something gets through to it,
-// if it runs; until then it goes on, as long as its lease lasts.
+// if it runs; until then it goes on, as long as it trusts itself.
 func (c *conn) kick() {
 	if !c.open {
 		return
@@ -79,4 +92,4 @@ func (w *world) forge() {
 
 // unaware reports whether the process does not know yet that its server closed its connection. What it still
 // serves then is what failover fast leaves to the epoch.
-func (p *process) unaware() bool { return p.conn != nil && p.conn.kicked }
+func (p *process) unaware() bool { return p.w.access() && p.conn != nil && p.conn.kicked }

@@ -86,6 +86,9 @@ func (p *process) begin(a view.Action) {
 		})
 	case view.SendBeat:
 		p.sendBeat(c, a.Beat)
+	case view.Ping:
+		done := p.beside(int64(protocol.Contact), view.Pinged{Outcome: view.OutcomeUnknown})
+		c.ping(func() { done(view.Pinged{}) })
 	case view.AskConn:
 		done := p.beside(askWait, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
 		p.w.evidence(c, a.Conn, func(e view.Evidence) {

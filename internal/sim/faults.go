@@ -61,7 +61,7 @@ func (w *world) strike(f Fault) {
 const mostNodes = 7
 
 func (w *world) strikeServers(f Fault) {
-	a := f.A % servers
+	a := w.targetServer(f.A)
 	b := (a + 1 + f.B%2) % servers
 	s := w.streams[buckets[f.A%len(buckets)]]
 	switch f.Kind {
@@ -83,6 +83,14 @@ func (w *world) strikeServers(f Fault) {
 	case Unacked:
 		w.during(f.For, func(on bool) { s.mute = value(on, 0.5) })
 	}
+}
+
+// targetServer returns the server that a fault is about: of the coordinator, or its deputy, that which has its connection.
+func (w *world) targetServer(a int) int {
+	if p := w.running[w.target(a)]; a >= Coordinator && p != nil && p.conn != nil {
+		return p.conn.srv.index
+	}
+	return a % servers
 }
 
 // apart returns the ways from and to a server.
@@ -149,14 +157,8 @@ func (w *world) strikeProcess(p *process, f Fault) {
 		p.behind = max(p.behind, w.now+f.For)
 	case Kick:
 		p.pause(f.For)
-		if c := p.conn; c != nil {
-			w.in(w.between(0, f.For), func() {
-				if w.access() {
-					c.kick()
-				} else {
-					c.shut()
-				}
-			})
+		if c := p.conn; c != nil && (w.access() || w.plan.Config.Failover == protocol.FailoverStrict) {
+			w.in(w.between(0, f.For), c.kick)
 		}
 	case Stall, StallIn, StallOut:
 		if p.conn != nil {

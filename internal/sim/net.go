@@ -61,6 +61,17 @@ func (s *server) accept(p *process) *conn {
 	return c
 }
 
+// ping has something happen when the client's own server has answered it, if it does. Nothing gets lost between the
+// two while the connection is there.
+func (c *conn) ping(answered func()) {
+	w := c.srv.w
+	w.at(max(w.now, c.outAt)+w.latency(), func() {
+		if c.open {
+			w.in(w.latency(), func() { w.hand(c, answered) })
+		}
+	})
+}
+
 // lost tells the process that its connection is closed.
 func (c *conn) lost() {
 	if c.proc != nil {

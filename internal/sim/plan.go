@@ -15,6 +15,7 @@ type Plan struct {
 	Config     protocol.Config
 	Salt       uint64 // another run of the same plan
 	Skew       int64  // of the clocks' rates, in millionths, either way: 47,000 are a ratio of 1.0986
+	GiveUp     int64  // for how long a server waits for a client that answers no pings; not shorter than protocol.Contact
 	Memory     int64  // for how long a server believes that it reaches those that it is cut from
 	Uneven     bool   // nodes differ in zone and capacity
 	Start      int64  // for how long a worker may take to start
@@ -44,7 +45,7 @@ const (
 	HoldUp                  // only its loop stops; what it serves goes on
 	Reset                   // a connection closes; both ends notice at once
 	Astray                  // a connection closes, and the process comes back over another one's server, which is cut off from the rest
-	Kick                    // a process is paused, and its server closes its connection meanwhile
+	Kick                    // a process is paused; with failover strict or fast its server closes its connection meanwhile
 	Deaf                    // what streams store does not reach a process
 	Behind                  // it reaches it late, all at once
 	Stall                   // a connection carries nothing for some time
@@ -129,12 +130,21 @@ func PlanOf(seed uint64) Plan {
 	}
 	p.Memory = r.Int64N(3) * 3 * sec
 	p.Uneven = r.IntN(4) == 0
+	p.patience(rand.New(rand.NewPCG(seed, 3)))
 	p.Config = p.Config.WithDefaults()
 	for i := range Children {
 		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i})
 	}
 	p.faults(r)
 	return p
+}
+
+// patience draws how long servers wait for their clients, and sometimes has leases that last longer.
+func (p *Plan) patience(r *rand.Rand) {
+	p.GiveUp = pick(r, int64(protocol.Contact), 3*sec, 6*sec, 30*sec)
+	if r.IntN(6) == 0 {
+		p.times(500*ms, 6*sec, 15*sec)
+	}
 }
 
 func (p *Plan) times(heartbeat, lease, authority int64) {
@@ -145,11 +155,7 @@ func (p *Plan) times(heartbeat, lease, authority int64) {
 func (p *Plan) faults(r *rand.Rand) {
 	var chosen []Kind
 	for range 1 + r.IntN(6) {
-		k := Kind(r.IntN(int(kinds)))
-		if k == Kick && p.Config.Failover == protocol.FailoverAuto {
-			k = PauseMidway
-		}
-		chosen = append(chosen, k)
+		chosen = append(chosen, Kind(r.IntN(int(kinds))))
 	}
 	gap := 200*ms + r.Int64N(4*sec)
 	for t := r.Int64N(4 * sec); t < p.End; t += r.Int64N(2 * gap) {

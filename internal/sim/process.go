@@ -33,6 +33,7 @@ type process struct {
 	gone    bool // crashed, or ended
 	endedAt int64
 	paused  bool
+	pauses  int      // how often it was
 	missed  []func() // what happened while it was paused
 	half    []func() // the rest of the step that the pause cut in two
 	cutting int      // pause after that many parts of steps; 0: don't
@@ -224,7 +225,11 @@ func (p *process) pause(d int64) {
 		return
 	}
 	p.paused = true
+	p.pauses++
 	p.host.tainted()
+	if c, n := p.conn, p.pauses; c != nil {
+		c.giveUp(d, func() bool { return p.paused && p.pauses == n })
+	}
 	p.w.tell(p.name, "process %d is paused for %v", p.number, time.Duration(d).Round(time.Millisecond))
 	p.w.in(d, p.wake)
 }

@@ -110,8 +110,9 @@ func (c *conn) stalled(d int64, in, out bool) {
 	if in {
 		c.inAt = max(c.inAt, until)
 	}
-	if out {
-		c.outAt = max(c.outAt, until)
+	if out && until > c.outAt {
+		c.outAt = until
+		c.giveUp(d, func() bool { return c.outAt == until && w.now < until })
 	}
 	if d < clientPatience {
 		return
