@@ -20,8 +20,10 @@ func withRules(c coordinator.Config) coordinator.Config {
 		c.Unsafe.NoWait = true
 	case "silence":
 		c.Unsafe.SilenceProves = true
+	case "contact":
+		c.Unsafe.NoContact = true
 	default:
-		panic("PHUB_UNSAFE=" + rule + ": known are lease, wait and silence")
+		panic("PHUB_UNSAFE=" + rule + ": known are lease, wait, silence and contact")
 	}
 	return c
 }

@@ -34,7 +34,10 @@ type testHub struct {
 	pauses []history.Pause
 	deaths []history.Death
 
-	failover string // that nodes ask for; "" is the default
+	// What nodes are started with.
+	failover         string        // that they ask for; "" is the default
+	lease, authority time.Duration // the same; 0 is the default
+	without          string        // the safety rule that they do without; "" is none
 }
 
 // startHub starts nodes and waits until the hub is settled.
@@ -58,8 +61,14 @@ func startHubWith(t *testing.T, c *natsCluster, failover string, nodes ...string
 // start starts a node, or starts it again.
 func (h *testHub) start(name string) *process {
 	h.t.Helper()
-	p := start(h.t, h.dir, name, bin.testnode, "-hub", hubName, "-name", name, "-url", h.nats.url(),
-		"-record", h.records(name), "-busy", "1ms", "-failover", h.failover)
+	program, args := bin.testnode, []string{
+		"-hub", hubName, "-name", name, "-url", h.nats.url(), "-record", h.records(name), "-busy", "1ms",
+		"-failover", h.failover, "-lease", h.lease.String(), "-authority", h.authority.String(),
+	}
+	if h.without != "" {
+		program, args = bin.unsafe, append(args, "-unsafe", h.without)
+	}
+	p := start(h.t, h.dir, name, program, args...)
 	h.nodes[name] = p
 	return p
 }
@@ -193,9 +202,17 @@ func (h *testHub) check(loads ...*load) {
 // history stops the loads and returns all that there is to judge.
 func (h *testHub) history(loads []*load) history.History {
 	h.t.Helper()
-	record := history.History{Pauses: h.pauses, Deaths: h.deaths}
 	for _, l := range loads {
 		l.stop()
+	}
+	return h.soFar(loads)
+}
+
+// soFar returns what there is to judge up to now. While loads run it may lack what they sent last.
+func (h *testHub) soFar(loads []*load) history.History {
+	h.t.Helper()
+	record := history.History{Pauses: h.pauses, Deaths: h.deaths}
+	for _, l := range loads {
 		record.Sent = append(record.Sent, l.soFar()...)
 	}
 	paths, err := filepath.Glob(filepath.Join(h.dir, "*.records"))

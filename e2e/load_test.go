@@ -44,13 +44,18 @@ const (
 func startLoad(t *testing.T, c *natsCluster, hub string, children []string) *load {
 	t.Helper()
 	l := newLoad(t, hub)
-	for _, s := range c.servers {
-		nc := connect(t, s.url, nats.IgnoreDiscoveredServers(), nats.ReconnectBufSize(-1))
-		t.Cleanup(nc.Close)
-		l.conns = append(l.conns, nc)
-	}
+	l.connect(c)
 	l.send(children, every)
 	return l
+}
+
+// connect opens a connection to each server.
+func (l *load) connect(c *natsCluster) {
+	for _, s := range c.servers {
+		nc := connect(l.t, s.url, nats.IgnoreDiscoveredServers(), nats.ReconnectBufSize(-1))
+		l.t.Cleanup(nc.Close)
+		l.conns = append(l.conns, nc)
+	}
 }
 
 func newLoad(t *testing.T, hub string) *load {

@@ -41,8 +41,8 @@ func startNATS(t *testing.T, n int) *natsCluster {
 }
 
 // startNATSOver is startNATS with the arguments by which a server finds the others, given its index and
-// the addresses at which servers listen for each other.
-func startNATSOver(t *testing.T, n int, routesFunc func(i int, cluster []string) []string) *natsCluster {
+// the addresses at which servers listen for each other; more are all servers' further arguments.
+func startNATSOver(t *testing.T, n int, routesFunc func(i int, cluster []string) []string, more ...string) *natsCluster {
 	t.Helper()
 	c := &natsCluster{t: t, dir: t.TempDir()}
 	ports := freePorts(t, 2*n)
@@ -58,6 +58,7 @@ func startNATSOver(t *testing.T, n int, routesFunc func(i int, cluster []string)
 			s.args = append(s.args, "--cluster_name", "e2e", "--cluster", "nats://"+cluster[i], "--no_advertise")
 			s.args = append(s.args, routesFunc(i, cluster)...)
 		}
+		s.args = append(s.args, more...)
 		c.servers = append(c.servers, s)
 		s.process = start(t, c.dir, name, bin.natsServer, s.args...)
 		s.shown = 5

@@ -21,7 +21,6 @@ import (
 // registerHub is a hub of children that keep registers, which they write to a store of the test's.
 type registerHub struct {
 	*testHub
-	without  string // the safety rule that is switched off
 	routes   *routes
 	store    *storeServer
 	names    []string // of the nodes
@@ -42,8 +41,8 @@ func startRegisters(t *testing.T, s registerSetup) *registerHub {
 	t.Helper()
 	c, r := startCuttableNATS(t)
 	h := &registerHub{
-		testHub: &testHub{t: t, nats: c, dir: c.dir, nodes: map[string]*process{}},
-		without: s.without, routes: r, store: startStore(t, s.unguarded),
+		testHub: &testHub{t: t, nats: c, dir: c.dir, without: s.without, nodes: map[string]*process{}},
+		routes:  r, store: startStore(t, s.unguarded),
 	}
 	h.connect()
 	for i := range s.nodes {

@@ -34,13 +34,15 @@ func run() error {
 	path := flag.String("record", "", "file to append what is handled to")
 	store := flag.String("store", "", "URL of what registers are written to")
 	inOrder := flag.Bool("in-order", false, "connect to the first NATS server that can be reached")
+	lease := flag.Duration("lease", 0, "the hub's lease; 0: the default")
+	authority := flag.Duration("authority", 0, "the hub's authority; 0: the default")
 	failover := flag.String("failover", "", "the hub's failover: auto, strict or fast")
 	rule := flag.String("unsafe", "", "safety rule to switch off, in a program built with the tag phub_unsafe")
 	flag.Parse()
 	if err := os.Setenv("PHUB_UNSAFE", *rule); err != nil {
 		return err
 	}
-	opts.Config.Failover = protocol.Failover(*failover)
+	opts.Config = phub.Config{Failover: protocol.Failover(*failover), Lease: phub.Duration(*lease), Authority: phub.Duration(*authority)}
 	if *inOrder {
 		opts.NATS = append(opts.NATS, nats.DontRandomize())
 	}
