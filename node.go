@@ -80,6 +80,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Validate returns an error that names the first option that is wrong: the one that Join returns before it
+// connects.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	return o.validate()
+}
+
 func (o *Options) validate() error {
 	if err := protocol.ValidateHub(o.Hub); err != nil {
 		return err

@@ -17,14 +17,13 @@ type childInfo struct {
 
 func (a *app) addChildInfo(parent *fisk.CmdClause) {
 	c := &childInfo{app: a}
-	cmd := parent.Command("info", "Show all that is known of a child (read-only)").Alias("view").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("info", "Show all that is known of a child (read-only)").Alias("view").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
 }
 
+func (c *childInfo) check() error { return inFlags(protocol.ValidateChild(c.id), nil) }
+
 func (c *childInfo) run(ctx context.Context, client *phub.Client) error {
-	if err := protocol.ValidateChild(c.id); err != nil {
-		return usageError{err}
-	}
 	info, err := client.Info(ctx, c.id)
 	if err != nil {
 		return err

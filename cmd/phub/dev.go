@@ -44,10 +44,10 @@ const devRestart = 5 * time.Second
 
 func (d *dev) run(ctx context.Context) error {
 	if d.nodes < 1 || d.nodes > 100 {
-		return usagef("--nodes: found %d, allowed is 1 to 100", d.nodes)
+		return usagef("--nodes: found %d, want 1 to 100", d.nodes)
 	}
 	if d.port < 1 || d.port > 65535 {
-		return usagef("--port: found %d, allowed is 1 to 65535", d.port)
+		return usagef("--port: found %d, want 1 to 65535", d.port)
 	}
 	var err error
 	d.server, err = natsembed.StartServer(natsembed.Config{Port: d.port, StoreDir: d.store, Name: "phub-dev", Account: embeddedAccount, System: true})
