@@ -1,13 +1,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/internal/natsembed"
+	"github.com/phub-io/phub/internal/natstest"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -188,5 +197,63 @@ func TestNoServer_SaysWhatToTry(t *testing.T) {
 
 func TestErrors_NoNode(t *testing.T) {
 	t.Parallel()
-	newFakeHub(t).run("status").want(t, exitFailed, "", "no node of the hub answers: h\nTry: phub hub ls")
+	newFakeHub(t).run("status").want(t, exitFailed, "", "phub: error: hub h: no node answers\nTry: phub hub ls; or start a node: phub node run --hub h\n")
+}
+
+// TestErrors_OfTheSetup reads what commands say on servers that a hub can't run on.
+func TestErrors_OfTheSetup(t *testing.T) {
+	t.Parallel()
+	off := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) { o.JetStream = false }}).URL()
+	const message = "phub: error: %sfound a NATS server without JetStream, expected JetStream enabled\nTry: start the server with `nats-server -js`\n"
+	for line, before := range map[string]string{"node run": "", "hub ls": "list hubs: "} {
+		if r := phubRun(t, map[string]string{"NATS_URL": off}, "", strings.Fields(line)...); r.code != exitFailed || r.err != fmt.Sprintf(message, before) {
+			t.Errorf("%s: got exit code %d and %q", line, r.code, r.err)
+		}
+	}
+	url := map[string]string{"NATS_URL": sharedURL(t)}
+	phubRun(t, url, "", "node", "run", "--bucket-replicas", "3").want(t, exitFailed, "", "\nTry: fewer replicas (--bucket-replicas 1")
+	r := phubRun(t, url, "", "node", "run", "--creds", "nowhere")
+	r.want(t, exitFailed, "", "nowhere: no such file or directory\nTry: the path of a file")
+	if strings.Contains(r.err, "phub: wrong setup") {
+		t.Errorf("found a name that is the library's own in %q", r.err)
+	}
+}
+
+func TestErrors_LoseTheLibrarysName(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"hub h: no node answers":            fmt.Errorf("hub %s: %w", "h", phub.ErrNoHub),
+		"list: no such child":               fmt.Errorf("list: %w", phub.ErrNoChild),
+		"watch fell behind":                 phub.ErrDropped,
+		"handler: said phub: no such thing": errors.New("handler: said phub: no such thing"),
+	} {
+		if got, _ := new(app).explain(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestDev_SaysAtOnceThatThePortIsInUse(t *testing.T) {
+	t.Parallel()
+	port := sharedURL(t)
+	port = port[strings.LastIndexByte(port, ':')+1:]
+	began := time.Now()
+	phubRun(t, nil, "", "dev", "--port", port).want(t, exitFailed, "", "port "+port+" of 127.0.0.1 is in use")
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestNodeRun_SaysOnceThatNoServerIsThere(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(time.Second, cancel).Stop()
+	var errOut safeBuffer
+	env := map[string]string{"NATS_URL": "nats://127.0.0.1:1"}
+	if code := run(ctx, []string{"node", "run", "--name", "n"}, stdio{nil, &safeBuffer{}, &errOut}, func(k string) string { return env[k] }); code != exitDone {
+		t.Errorf("got exit code %d", code)
+	}
+	if got := strings.Count(errOut.String(), "connect to NATS"); got != 1 {
+		t.Errorf("found it %d times in\n%s", got, &errOut)
+	}
 }

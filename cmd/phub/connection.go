@@ -83,9 +83,9 @@ func (c *connection) connect(opts ...nats.Option) (*nats.Conn, error) {
 	err = fmt.Errorf("%w at %s: %w", errConnect, c.where(), err)
 	switch {
 	case strings.Contains(err.Error(), "unknown context"):
-		return nil, hint{err, "nats context ls, or --no-context"}
+		return nil, lasting{hint{err, "nats context ls, or --no-context"}}
 	case errors.Is(err, os.ErrNotExist):
-		return nil, hint{err, "the path of a file that exists"}
+		return nil, lasting{hint{err, "the path of a file that exists"}}
 	}
 	return nil, err
 }

@@ -28,6 +28,13 @@ type hint struct {
 
 func (h hint) Unwrap() error { return h.error }
 
+// lasting is a hint that a node need not wait with: it won't pass by itself.
+type lasting struct{ hint }
+
+func (l lasting) Unwrap() error { return l.hint }
+
+func (lasting) Is(target error) bool { return target == phub.ErrPermanent }
+
 // wrongValue is what a flag's value was found to be. fisk puts the flag's name before it.
 type wrongValue struct{ found, want string }
 
@@ -92,22 +99,38 @@ func (a *app) explain(err error) (message, try string) {
 	if problem, ok := errors.AsType[*phub.Problem](err); ok && problem.Try != "" {
 		return problem.Message, problem.Try
 	}
+	message = plain(err)
+	if setup, ok := errors.AsType[*phub.SetupError](err); ok {
+		return strings.Replace(message, "; try: "+setup.Try, "", 1), setup.Try
+	}
 	if h, ok := errors.AsType[hint](err); ok {
-		return err.Error(), h.try
+		return message, h.try
 	}
 	for _, t := range tries {
 		if errors.Is(err, t.is) {
-			return err.Error(), t.try
+			return message, t.try
 		}
 	}
 	_, wrong := errors.AsType[usageError](err)
 	switch {
 	case wrong:
-		return err.Error(), a.help()
+		return message, a.help()
 	case errors.Is(err, context.DeadlineExceeded):
-		return err.Error(), "a longer --timeout"
+		return message, "a longer --timeout"
 	}
-	return err.Error(), ""
+	return message, ""
+}
+
+// plain returns an error's text without the library's name, which its sentinels begin with.
+func plain(err error) string {
+	const library = "phub: "
+	text := err.Error()
+	for _, t := range tries {
+		if rest, ok := strings.CutPrefix(t.is.Error(), library); ok && errors.Is(err, t.is) {
+			text = strings.Replace(text, library+rest, rest, 1)
+		}
+	}
+	return strings.TrimPrefix(text, library)
 }
 
 // help returns the call that shows how the command is used.
