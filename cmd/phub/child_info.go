@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/choria-io/fisk"
 
@@ -56,8 +57,16 @@ func (a *app) showChild(c *phub.ChildInfo) {
 	t.print(a.out)
 	a.replicaTable(c)
 	for _, f := range c.Failed {
+		if shown(c.Replicas, f) {
+			continue
+		}
 		fmt.Fprintf(a.out, "\nGiven up on %s in view %d: %s\n", f.Node, f.View, a.paint(red, f.Error))
 	}
+}
+
+// shown reports whether the table of replicas says already why a node gave the child up.
+func shown(replicas []phub.ReplicaState, f protocol.Failure) bool {
+	return slices.ContainsFunc(replicas, func(r phub.ReplicaState) bool { return r.Node == f.Node && r.Error == f.Error })
 }
 
 func (a *app) replicaTable(c *phub.ChildInfo) {

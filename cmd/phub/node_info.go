@@ -45,7 +45,7 @@ func (c *nodeInfo) show(n *phub.NodeInfo) error {
 	t.add("Incarnation", n.ID)
 	t.add("Status", c.app.statusCell(n))
 	t.add("Coordinator", coordinatorCell(n))
-	t.add("Children", fmt.Sprintf("%d replicas, %d of them active", n.Children, n.Active))
+	t.add("Children", fmt.Sprintf("%s, %d active", plural(n.Children, "replica", "replicas"), n.Active))
 	t.add("Capacity", fmt.Sprint(max(n.Capacity, 1)))
 	t.add("Labels", dash(pairs(n.Labels)))
 	t.add("Version", dash(n.Version))
