@@ -79,7 +79,7 @@ func (c *controlCall) try(ctx context.Context) (*nats.Msg, error) {
 	msg, err := c.client.nc.RequestWithContext(ctx, c.client.subjects.Control(c.verb), c.data)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("%w: %s", ErrNoHub, c.client.hub)
+		return nil, fmt.Errorf("hub %s: %w", c.client.hub, ErrNoHub)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return nil, fmt.Errorf("%s: %w: the hub %s was silent: %w", c.verb, ErrNoCoordinator, c.client.hub, err)
 	case err != nil:

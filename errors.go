@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/jetstream"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -21,16 +22,22 @@ var (
 	// ErrHandler matches every *RemoteError: the worker itself answered with an error.
 	ErrHandler = errors.New("phub: handler error")
 	// ErrNoHub is returned when no node of the hub answers control requests.
-	ErrNoHub = errors.New("phub: no node of the hub answers")
+	ErrNoHub = errors.New("phub: no node answers")
 	// ErrNoCoordinator is returned when nodes answer, but none of them coordinated the hub before the
 	// deadline. Whether the request had an effect is unknown; starts, stops and moves may be repeated.
 	ErrNoCoordinator = errors.New("phub: no coordinator")
+	// ErrPermanent is in what Join and Run return when NATS, or the way to it, is set up wrongly: waiting
+	// won't mend it, a person must act. Most such errors are a *SetupError.
+	ErrPermanent = coordinator.ErrPermanent
 	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
 	// find out by themselves, as if this one had died.
 	ErrUntold = coordinator.ErrUntold
 	// ErrDropped comes out of a watch when messages were lost because they were not taken in time.
 	ErrDropped = errors.New("phub: watch fell behind")
 )
+
+// SetupError says how NATS, or one of the hub's buckets, differs from what phub needs, and what to try.
+type SetupError = jetstream.SetupError
 
 // RequestError says why a request to a child got no reply. It wraps ErrNoChild, ErrNoActive or
 // ErrNoAnswer.

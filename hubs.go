@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/phub-io/phub/jetstream"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -17,19 +17,15 @@ import (
 func Hubs(ctx context.Context, nc *nats.Conn) ([]string, error) {
 	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
 	defer cancel()
-	js, err := jetstream.New(nc)
+	buckets, err := jetstream.Buckets(ctx, nc)
 	if err != nil {
 		return nil, fmt.Errorf("list hubs: %w", err)
 	}
-	lister := js.KeyValueStoreNames(ctx)
 	hubs := []string{}
-	for bucket := range lister.Name() {
+	for _, bucket := range buckets {
 		if hub := hubOf(bucket); hub != "" {
 			hubs = append(hubs, hub)
 		}
-	}
-	if err := lister.Error(); err != nil {
-		return nil, fmt.Errorf("list hubs: %w", err)
 	}
 	slices.Sort(hubs)
 	return hubs, nil

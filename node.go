@@ -48,7 +48,8 @@ type Options struct {
 	// NATS are further options for the connection: credentials, TLS. phub adds its own last: its
 	// connection never reconnects by itself, because a node must join again instead.
 	NATS []nats.Option
-	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last.
+	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last. An error that
+	// is an ErrPermanent ends the first attempt to join; after any other one the node tries again.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
 	// Drain is for how long a handler that runs when its replica loses its role in order may go on.
 	// Defaults to 30 s.
@@ -73,11 +74,22 @@ func (o Options) withDefaults() Options {
 	if o.Dial == nil {
 		url, opts := o.URL, o.NATS
 		o.Dial = func(more ...nats.Option) (*nats.Conn, error) {
-			return nats.Connect(url, append(append([]nats.Option{}, opts...), more...)...)
+			nc, err := nats.Connect(url, append(append([]nats.Option{}, opts...), more...)...)
+			if err != nil {
+				return nil, fmt.Errorf("connect to NATS: %w", err)
+			}
+			return nc, nil
 		}
 	}
 	o.Labels, o.Kinds = maps.Clone(o.Labels), maps.Clone(o.Kinds)
 	return o
+}
+
+// Validate returns an error that names the first option that is wrong: the one that Join returns before it
+// connects.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	return o.validate()
 }
 
 func (o *Options) validate() error {
@@ -223,10 +235,10 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {
-		n.trouble.Store(&err)
-		if errors.Is(err, jetstream.ErrPermanent) && !n.known {
-			return nil, fmt.Errorf("%w: %w", coordinator.ErrPermanent, err)
+		if n.known && errors.Is(err, ErrPermanent) {
+			err = errors.New(err.Error()) // all was right once, and may be again: it ends nothing
 		}
+		n.trouble.Store(&err)
 		return nil, err
 	}
 	n.known, n.session = true, s

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +254,48 @@ func TestJoin_SaysWhyNATSCouldNotBeReached(t *testing.T) {
 	cancel()
 	if err := phub.Run(ctx, o); err != nil {
 		t.Errorf("Run that is told to leave before it has joined: %v", err)
+	}
+}
+
+// TestJoin_WhatWasRightOnceIsTriedAgain has the servers refuse the login, as while their configuration is
+// changed: that ends a node which never was connected, and no other.
+func TestJoin_WhatWasRightOnceIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	srv := natstest.Single(t)
+	h := newTestHub(t, srv.URL())
+	o := h.options("node1")
+	var refusing atomic.Bool
+	var refused, connected, client atomic.Uint64
+	o.Dial = func(opts ...nats.Option) (*nats.Conn, error) {
+		if refusing.Load() {
+			refused.Add(1)
+			return nil, nats.ErrAuthorization
+		}
+		nc, err := nats.Connect(srv.URL(), opts...)
+		if err == nil {
+			id, _ := nc.GetClientID() // 0 finds nobody to disconnect
+			client.Store(id)
+			connected.Add(1)
+		}
+		return nc, err
+	}
+	n, err := phub.Join(h.ctx(20*time.Second), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusing.Store(true)
+	if err := srv.Disconnect(client.Load()); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the node tries again and again", func() bool { return refused.Load() > 2 })
+	_, err = phub.Join(h.ctx(20*time.Second), o)
+	if _, ok := errors.AsType[*phub.SetupError](err); !ok || !errors.Is(err, phub.ErrPermanent) {
+		t.Errorf("found %v for a node that was never connected, expected a SetupError", err)
+	}
+	refusing.Store(false)
+	h.eventually("the node is back", func() bool { return connected.Load() == 2 })
+	if err := n.Leave(h.ctx(20 * time.Second)); err != nil {
+		t.Errorf("found %v, expected the node to live on", err)
 	}
 }
 

@@ -102,15 +102,16 @@ func (c *Coordinator) isLeaving() bool {
 var ErrUntold = errors.New("phub: the hub could not be told that the node left")
 
 // ErrPermanent marks errors of opening a session that trying again won't mend.
-var ErrPermanent = errors.New("phub: permanent")
+var ErrPermanent = errors.New("phub: wrong setup")
 
 // Run opens sessions, one after the other, and works over each until it ends. When one can't be opened,
-// or ends soon, it pauses before the next: 5 ms at first, then longer, up to a second. It returns nil
+// or ends soon, it pauses before the next: 5 ms at first, then longer, up to a second. The log has why it
+// could not be opened once, as a warning, and again when the reason is another. It returns nil
 // after Leave, an error that wraps ErrUntold if nothing can be opened any more to record that over, the
 // context's error when that ends, an error that wraps ErrPermanent from open, or a *protocol.Problem if
 // the hub refuses this node for good. Whoever made open closes what it opened.
 func (c *Coordinator) Run(ctx context.Context, open func(context.Context) (Session, error)) error {
-	wait := retryFirst
+	wait, told := retryFirst, ""
 	for {
 		s, err := open(ctx)
 		switch {
@@ -121,8 +122,13 @@ func (c *Coordinator) Run(ctx context.Context, open func(context.Context) (Sessi
 		case err != nil && wait == retryMost && c.isLeaving():
 			return fmt.Errorf("%w: %w", ErrUntold, err)
 		case err != nil:
-			c.cfg.Logger.Warn("connect", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err, "again_in", wait)
+			level := slog.LevelDebug
+			if err.Error() != told {
+				level, told = slog.LevelWarn, err.Error()
+			}
+			c.cfg.Logger.Log(ctx, level, "connect", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err, "again_in", wait)
 		default:
+			told = ""
 			began := time.Now()
 			if done, err := c.work(ctx, s); done || err != nil {
 				return err

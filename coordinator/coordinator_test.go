@@ -3,6 +3,7 @@ package coordinator_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,35 @@ func TestRun_BacksOffWhileNothingOpens(t *testing.T) {
 		n := start(t, inmem.New(), "node1", refusing(errors.New("no route")))
 		wait(10 * time.Second)
 		checkBackOff(t, gaps(n.openings()))
+	})
+}
+
+func TestRun_WarnsOnceOfEachReasonForWhichNothingOpens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		nats := inmem.New()
+		n := start(t, nats, "node1", func(_ *node, c *coordinator.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		<-n.Admitted()
+		for i, step := range []struct {
+			refuse   error
+			warnings int // so far
+		}{
+			{errors.New("no route"), 1},
+			{errors.New("no route"), 1},
+			{errors.New("refused"), 2},
+			{nil, 2},
+			{errors.New("refused"), 3}, // it was over meanwhile
+		} {
+			n.mu.Lock()
+			n.refuse = step.refuse
+			n.mu.Unlock()
+			nats.Cut(n.session())
+			wait(10 * time.Second)
+			if got := strings.Count(log.String(), "msg=connect"); got != step.warnings {
+				t.Errorf("step %d, %v: found %d warnings, expected %d, in\n%s", i, step.refuse, got, step.warnings, log.String())
+			}
+		}
 	})
 }
 

@@ -80,10 +80,8 @@ func patiently(ctx context.Context, f func(context.Context) error) error {
 func (s *Session) checkServer(ctx context.Context) error {
 	info, err := s.js.AccountInfo(ctx)
 	switch {
-	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled):
-		return setupError("ask for JetStream", &jetstream.APIError{ErrorCode: codeNotEnabled, Code: 503, Description: "nobody answers for JetStream"})
 	case err != nil:
-		return setupError("ask for JetStream", err)
+		return setupError("ask for JetStream", nobodyAnswers(err))
 	case info.API.Level < apiLevel:
 		return &SetupError{
 			Found:    fmt.Sprintf("nats-server %s with JetStream API level %d", s.nc.ConnectedServerVersion(), info.API.Level),
@@ -92,6 +90,31 @@ func (s *Session) checkServer(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// nobodyAnswers says what it means that nobody answers for JetStream as a whole.
+func nobodyAnswers(err error) error {
+	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+		return &jetstream.APIError{ErrorCode: codeNotEnabled, Code: 503, Description: "nobody answers for JetStream"}
+	}
+	return err
+}
+
+// Buckets returns the names of all KV buckets in the account of a connection.
+func Buckets(ctx context.Context, nc *nats.Conn) ([]string, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	lister := js.KeyValueStoreNames(ctx)
+	var names []string
+	for name := range lister.Name() {
+		names = append(names, name)
+	}
+	if err := lister.Error(); err != nil {
+		return nil, setupError("list buckets", nobodyAnswers(err))
+	}
+	return names, nil
 }
 
 func (s *Session) ensureBucket(ctx context.Context, b protocol.Bucket) error {
@@ -131,9 +154,11 @@ func (s *Session) makeBucket(ctx context.Context, b protocol.Bucket) (*jetstream
 	}
 }
 
+const fewerReplicas = "fewer replicas (--bucket-replicas 1; Options.Replicas in Go), or more servers in the NATS cluster"
+
 func replicasError(err error, replicas int) error {
 	if code := codeOf(err); code == codeNoReplicas || code == codeNoPeers {
-		return &SetupError{fmt.Sprintf("too few NATS servers with JetStream (%v)", err), fmt.Sprintf("%d, for as many replicas of each bucket", replicas), "ask for fewer replicas, or add servers to the NATS cluster", err}
+		return &SetupError{fmt.Sprintf("too few NATS servers with JetStream (%v)", err), fmt.Sprintf("%d, for as many replicas of each bucket", replicas), fewerReplicas, err}
 	}
 	return err
 }
@@ -145,6 +170,13 @@ func (s *Session) checkBucket(b protocol.Bucket, have *jetstream.StreamConfig) e
 		want.Replicas = s.cfg.Replicas
 	}
 	for _, c := range settings(&want, have) {
+		if c.want != c.have && c.name == replicasSetting {
+			return &SetupError{
+				Found:    fmt.Sprintf("bucket %s with replicas %s", b.Name(s.cfg.Hub), c.have),
+				Expected: "replicas " + c.want,
+				Try:      fmt.Sprintf("--bucket-replicas %s (Options.Replicas in Go), or `nats stream edit %s --replicas %s`", c.have, s.stream(b), c.want),
+			}
+		}
 		if c.want != c.have {
 			return &SetupError{
 				Found:    fmt.Sprintf("bucket %s with %s %s", b.Name(s.cfg.Hub), c.name, c.have),
@@ -158,12 +190,14 @@ func (s *Session) checkBucket(b protocol.Bucket, have *jetstream.StreamConfig) e
 
 type setting struct{ name, want, have string }
 
+const replicasSetting = "replicas"
+
 func settings(want, have *jetstream.StreamConfig) []setting {
 	show := func(name string, w, h any) setting { return setting{name, fmt.Sprint(w), fmt.Sprint(h)} }
 	return []setting{
 		show("subjects", want.Subjects, have.Subjects),
 		show("storage", want.Storage, have.Storage),
-		show("replicas", want.Replicas, have.Replicas),
+		show(replicasSetting, want.Replicas, have.Replicas),
 		show("retention", want.Retention, have.Retention),
 		show("history (max_msgs_per_subject)", want.MaxMsgsPerSubject, have.MaxMsgsPerSubject),
 		show("ttl (max_age)", want.MaxAge, have.MaxAge),

@@ -11,12 +11,8 @@ import (
 	"github.com/phub-io/phub/coordinator"
 )
 
-// ErrPermanent is what errors.Is finds in an error that trying again won't mend: something is set up
-// wrongly, and a person must act.
-var ErrPermanent = errors.New("phub: wrong setup")
-
-// SetupError says how NATS, or one of the hub's buckets, differs from what phub needs. It is an
-// ErrPermanent.
+// SetupError says how NATS, or one of the hub's buckets, differs from what phub needs: a person must act. It
+// is a coordinator.ErrPermanent.
 type SetupError struct {
 	Found    string
 	Expected string
@@ -29,8 +25,8 @@ func (e *SetupError) Error() string {
 	return fmt.Sprintf("found %s, expected %s; try: %s", e.Found, e.Expected, e.Try)
 }
 
-// Is reports whether target is ErrPermanent.
-func (e *SetupError) Is(target error) bool { return target == ErrPermanent }
+// Is reports whether target is coordinator.ErrPermanent.
+func (e *SetupError) Is(target error) bool { return target == coordinator.ErrPermanent }
 
 // Unwrap returns the cause.
 func (e *SetupError) Unwrap() error { return e.Err }
@@ -99,13 +95,14 @@ func setupError(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, portError(err))
 }
 
+// dialError says what to try if the servers refuse the login. Other errors are as who dialled made them.
 func dialError(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired),
 		errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAccountAuthExpired):
 		return &SetupError{fmt.Sprintf("a NATS server that refuses these credentials (%v)", err), "a user that it knows", "check --creds, --user, --nkey, or the context (`nats context ls`)", err}
 	}
-	return fmt.Errorf("connect to NATS: %w", err)
+	return err
 }
 
 func deniedError(err error) error {

@@ -35,7 +35,7 @@ func refused(t *testing.T, cfg jetstream.Config) error {
 
 func wantPermanent(t *testing.T, err error, parts ...string) {
 	t.Helper()
-	if !errors.Is(err, jetstream.ErrPermanent) {
+	if !errors.Is(err, coordinator.ErrPermanent) {
 		t.Errorf("%v: want an ErrPermanent", err)
 	}
 	for _, p := range append(parts, "found ", "expected ", "try: ") {
@@ -134,7 +134,7 @@ func TestOpen_NamesTheSettingThatDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPermanent(t, refused(t, jetstream.Config{Hub: "h", Node: "n", Dial: dial(srv.URL())}), "phub_h_nodes", "allow_direct true", "allow_direct false")
-	wantPermanent(t, refused(t, jetstream.Config{Hub: "i", Node: "n", Dial: dial(srv.URL()), Replicas: 3}), "servers")
+	wantPermanent(t, refused(t, jetstream.Config{Hub: "i", Node: "n", Dial: dial(srv.URL()), Replicas: 3}), "servers", "--bucket-replicas 1")
 }
 
 func TestOpen_NobodyThereIsNotPermanent(t *testing.T) {
@@ -142,7 +142,7 @@ func TestOpen_NobodyThereIsNotPermanent(t *testing.T) {
 	srv := natstest.Single(t)
 	srv.Stop()
 	err := refused(t, jetstream.Config{Hub: "h", Node: "n", Dial: dial(srv.URL())})
-	if errors.Is(err, jetstream.ErrPermanent) {
+	if errors.Is(err, coordinator.ErrPermanent) {
 		t.Errorf("%v: want an error that passes", err)
 	}
 }

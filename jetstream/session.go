@@ -111,7 +111,7 @@ var (
 )
 
 // Open dials a connection, tries once, and makes or checks the hub's buckets. An error that is an
-// ErrPermanent won't pass by itself; others may. Close the session when it is not needed any more.
+// coordinator.ErrPermanent won't pass by itself; others may. Close the session when it is not needed any more.
 func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := newSession(cfg)
 	nc, err := cfg.Dial(s.options(ctx))
@@ -212,7 +212,7 @@ func (s *Session) keepBuckets() {
 		if err == nil || s.life.Err() != nil {
 			return
 		}
-		if errors.Is(err, ErrPermanent) {
+		if errors.Is(err, coordinator.ErrPermanent) {
 			s.log.Error("check the hub's buckets", "hub", s.cfg.Hub, "error", err)
 			return
 		}

@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -358,11 +360,25 @@ func (s *Spec) Difference(o *Spec) string {
 			return fmt.Sprintf("%s is %v there, found %v", f.field, f.s, f.o)
 		}
 	}
-	switch {
-	case !maps.Equal(s.Args, o.Args):
-		return "args differ"
-	case !maps.Equal(s.Metadata, o.Metadata):
-		return "metadata differ"
+	return cmp.Or(mapDifference("args", s.Args, o.Args), mapDifference("metadata", s.Metadata, o.Metadata))
+}
+
+// mapDifference names the first key, by name, whose values differ.
+func mapDifference(field string, s, o map[string]string) string {
+	value := func(m map[string]string, key string) string {
+		if v, ok := m[key]; ok {
+			return quote(v)
+		}
+		return "absent"
+	}
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(s)), maps.Keys(o))
+	slices.Sort(keys)
+	for _, key := range keys {
+		was, inS := s[key]
+		is, inO := o[key]
+		if was != is || inS != inO {
+			return fmt.Sprintf("%s.%s is %s there, found %s", field, key, value(s, key), value(o, key))
+		}
 	}
 	return ""
 }

@@ -203,8 +203,10 @@ func TestSpec_DifferenceNamesTheFirstFieldWithBothValues(t *testing.T) {
 		"kind is echo there, found x": func(s *protocol.Spec) { s.Kind = "x" },
 		"redundancy.replication_factor is 1 there, found cluster_size": func(s *protocol.Spec) { s.Redundancy.Factor = protocol.ClusterSize },
 		"restart.within is 10s there, found 1s":                        func(s *protocol.Spec) { s.Restart.Within = protocol.Duration(time.Second) },
-		"args differ":                                                  func(s *protocol.Spec) { s.Args = nil },
-		"metadata differ":                                              func(s *protocol.Spec) { s.Metadata = map[string]string{"tag": "t"} },
+		`args.a is "1" there, found absent`:                            func(s *protocol.Spec) { s.Args = nil },
+		`args.a is "1" there, found "2"`:                               func(s *protocol.Spec) { s.Args = map[string]string{"a": "2", "b": "3"} },
+		`args.b is absent there, found ""`:                             func(s *protocol.Spec) { s.Args = map[string]string{"a": "1", "b": ""} },
+		`metadata.tag is absent there, found "t"`:                      func(s *protocol.Spec) { s.Metadata = map[string]string{"tag": "t"} },
 	} {
 		o := base
 		change(&o)

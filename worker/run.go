@@ -98,8 +98,8 @@ func (s *slot) open(r *run) (final bool, err error) {
 	kind := s.h.cfg.Kinds[r.spec.Kind]
 	if kind == nil {
 		known := slices.Sorted(maps.Keys(s.h.cfg.Kinds))
-		return true, fmt.Errorf("kind %q is not registered on node %s, which knows: %s; register it there, or run the child elsewhere",
-			r.spec.Kind, s.h.cfg.Node, strings.Join(known, ", "))
+		return true, fmt.Errorf("kind %q is not registered on this node, which knows: %s; register it there, or run the child elsewhere",
+			r.spec.Kind, strings.Join(known, ", "))
 	}
 	info := Replica{
 		Hub: s.h.cfg.Hub, Child: s.child, Node: s.h.cfg.Node, Kind: r.spec.Kind,

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub/protocol"
 )
 
 // Exit codes.
@@ -30,6 +32,7 @@ type app struct {
 	hub     string
 	json    bool
 	colour  bool
+	name    string // of the command that the line chose: "child start"
 	command func(ctx context.Context) error
 }
 
@@ -39,20 +42,38 @@ type terminated int
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, std stdio, env func(string) string) (code int) {
 	a := &app{stdio: std, env: env, colour: isTerminal(std.out) && env("NO_COLOR") == ""}
+	a.command = func(context.Context) error { return nil } // cheat has done its work when the line is parsed
 	if len(args) == 0 {
 		fmt.Fprint(a.out, firstScreen)
 		return exitDone
 	}
 	defer func() {
-		if status, ok := recover().(terminated); ok {
-			code = int(status)
+		switch v := recover().(type) {
+		case nil:
+		case terminated:
+			code = int(v)
+		default:
+			panic(v)
 		}
 	}()
-	if _, err := a.commandLine().Parse(markStdin(args)); err != nil {
-		return a.fail(usageError{err})
+	cli, args := a.commandLine(), markStdin(args)
+	if _, err := cli.Parse(args); err != nil {
+		a.name = chosen(cli, args)
+		return a.fail(parseError(err))
 	}
-	a.fromEnvironment()
+	if err := a.fromEnvironment(); err != nil {
+		return a.fail(err)
+	}
 	return a.fail(a.command(ctx))
+}
+
+// chosen returns the name of the command that a wrong command line begins with.
+func chosen(cli *fisk.Application, args []string) string {
+	parsed, _ := cli.ParseContext(args) // the error is known
+	if parsed == nil || parsed.SelectedCommand == nil {
+		return ""
+	}
+	return parsed.SelectedCommand.FullCommand()
 }
 
 // commandLine declares all commands and flags.
@@ -81,21 +102,36 @@ func (a *app) commandLine() *fisk.Application {
 
 // does makes f the command of this call. It runs after the whole command line was found to be right.
 func (a *app) does(f func(ctx context.Context) error) fisk.Action {
-	return func(*fisk.ParseContext) error {
-		a.command = f
+	return func(parsed *fisk.ParseContext) error {
+		a.name, a.command = parsed.SelectedCommand.FullCommand(), f
 		return nil
 	}
 }
 
+// checked makes a command of two steps: check says what is wrong with the command line, before anything is
+// connected.
+func checked(check func() error, f func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if err := check(); err != nil {
+			return err
+		}
+		return f(ctx)
+	}
+}
+
 // fromEnvironment fills in what the command line left open.
-func (a *app) fromEnvironment() {
-	a.conn.fromEnvironment(a.env)
+func (a *app) fromEnvironment() error {
+	if err := a.conn.fromEnvironment(a.env); err != nil {
+		return err
+	}
+	from := "--hub"
 	if a.hub == "" {
-		a.hub = a.env("PHUB_HUB")
+		from, a.hub = "PHUB_HUB", a.env("PHUB_HUB")
 	}
 	if a.hub == "" {
 		a.hub = "default"
 	}
+	return inFlags(protocol.ValidateHub(a.hub), map[string]string{"hub": from})
 }
 
 // fail prints err, and what to try, and returns the exit code.
@@ -103,7 +139,7 @@ func (a *app) fail(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	if message, try := explain(err); message != "" {
+	if message, try := a.explain(err); message != "" {
 		fmt.Fprintf(a.err, "phub: error: %s\n", message)
 		if try != "" {
 			fmt.Fprintf(a.err, "Try: %s\n", try)

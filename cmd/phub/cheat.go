@@ -1,6 +1,10 @@
 package main
 
-import "github.com/choria-io/fisk"
+import (
+	"slices"
+
+	"github.com/choria-io/fisk"
+)
 
 // firstScreen is what phub prints without an argument.
 const firstScreen = `phub keeps named pieces of work running as replicas on several nodes, over NATS.
@@ -11,8 +15,9 @@ const firstScreen = `phub keeps named pieces of work running as replicas on seve
   phub child start c1 --kind counter --replicas 2 --model active_passive
   phub req c1 inc                              ask the active replica
   phub status                                  health of the hub in one screen
+  phub doctor                                  what your NATS gives a hub, and what to change
 
-More: phub --help, phub COMMAND --help, phub cheat.
+More: phub --help, phub COMMAND --help, phub cheat NAME (phub cheat lists the names).
 `
 
 // addCheats adds the command cheat.
@@ -68,4 +73,11 @@ nats sub 'phub.default.mode.>'
 nats sub 'phub.default.event.>'
 nats kv watch phub_default_placement
 nats micro ls`)
+	names := []string{"phub", "bench", "child", "req", "watch"}
+	cli.CheatCommand.GetArg("label").Validator(func(v string) error {
+		if slices.Contains(names, v) {
+			return nil
+		}
+		return hint{usagef("cheat: %w", wrongValue{v, either(names)}), "phub cheat " + names[0]}
+	})
 }

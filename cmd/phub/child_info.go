@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/choria-io/fisk"
 
@@ -17,14 +18,13 @@ type childInfo struct {
 
 func (a *app) addChildInfo(parent *fisk.CmdClause) {
 	c := &childInfo{app: a}
-	cmd := parent.Command("info", "Show all that is known of a child (read-only)").Alias("view").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("info", "Show all that is known of a child (read-only)").Alias("view").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
 }
 
+func (c *childInfo) check() error { return inFlags(protocol.ValidateChild(c.id), nil) }
+
 func (c *childInfo) run(ctx context.Context, client *phub.Client) error {
-	if err := protocol.ValidateChild(c.id); err != nil {
-		return usageError{err}
-	}
 	info, err := client.Info(ctx, c.id)
 	if err != nil {
 		return err
@@ -57,8 +57,16 @@ func (a *app) showChild(c *phub.ChildInfo) {
 	t.print(a.out)
 	a.replicaTable(c)
 	for _, f := range c.Failed {
+		if shown(c.Replicas, f) {
+			continue
+		}
 		fmt.Fprintf(a.out, "\nGiven up on %s in view %d: %s\n", f.Node, f.View, a.paint(red, f.Error))
 	}
+}
+
+// shown reports whether the table of replicas says already why a node gave the child up.
+func shown(replicas []phub.ReplicaState, f protocol.Failure) bool {
+	return slices.ContainsFunc(replicas, func(r phub.ReplicaState) bool { return r.Node == f.Node && r.Error == f.Error })
 }
 
 func (a *app) replicaTable(c *phub.ChildInfo) {

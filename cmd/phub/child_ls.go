@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/choria-io/fisk"
@@ -19,19 +18,28 @@ type childLs struct {
 
 func (a *app) addChildLs(parent *fisk.CmdClause) {
 	c := &childLs{app: a}
-	cmd := parent.Command("ls", "List children, with their active and passive nodes (read-only)").Alias("list").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("ls", "List children, with their active and passive nodes (read-only)").Alias("list").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("filter", "Name, or filter over names as in NATS subjects: orders.>").StringVar(&c.filter.Children)
 	cmd.Flag("node", "Only children with a replica on this node").PlaceHolder("NODE").StringVar(&c.filter.Node)
 	cmd.Flag("tag", "Only children with this tag").PlaceHolder("TAG").StringVar(&c.filter.Tag)
 	cmd.Flag("names", "Print the names only").UnNegatableBoolVar(&c.names)
 }
 
+func (c *childLs) check() error {
+	if f := c.filter.Children; f != "" {
+		if err := protocol.ValidateFilter(f); err != nil {
+			return inFlags(err, nil)
+		}
+	}
+	if c.filter.Node == "" {
+		return nil
+	}
+	return inFlags(protocol.ValidateNode(c.filter.Node), map[string]string{"node": "--node"})
+}
+
 func (c *childLs) run(ctx context.Context, client *phub.Client) error {
 	children := []phub.ChildInfo{}
 	for child, err := range client.List(ctx, c.filter) {
-		if _, wrong := errors.AsType[*protocol.FieldError](err); wrong {
-			return usageError{err}
-		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/choria-io/fisk"
@@ -16,18 +17,16 @@ type childMove struct {
 
 func (a *app) addChildMove(parent *fisk.CmdClause) {
 	c := &childMove{app: a}
-	cmd := parent.Command("move", "Move the active replica of a child to a node, without a gap").Alias("mv").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("move", "Move the active replica of a child to a node, without a gap").Alias("mv").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
 	cmd.Arg("node", "Node that is to be active for it").Required().StringVar(&c.node)
 }
 
+func (c *childMove) check() error {
+	return inFlags(cmp.Or(protocol.ValidateChild(c.id), protocol.ValidateNode(c.node)), nil)
+}
+
 func (c *childMove) run(ctx context.Context, client *phub.Client) error {
-	if err := protocol.ValidateChild(c.id); err != nil {
-		return usageError{err}
-	}
-	if err := protocol.ValidateNode(c.node); err != nil {
-		return usageError{err}
-	}
 	result, err := client.Move(ctx, c.id, c.node)
 	if err != nil {
 		return err

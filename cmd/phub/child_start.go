@@ -24,19 +24,27 @@ type childStart struct {
 	tag      string
 	count    int
 	file     string
+
+	children []phub.Spec // what all of these ask for
+}
+
+// startFlags are the flags that give the fields of a spec.
+var startFlags = map[string]string{
+	"kind": "--kind", "args": "--arg", "metadata": "--metadata, --tag", "args and metadata": "--arg, --metadata",
+	"replication_factor": "--replicas", "redundancy.replication_factor": "--replicas",
 }
 
 func (a *app) addChildStart(parent *fisk.CmdClause) {
 	c := &childStart{app: a}
-	cmd := parent.Command("start", "Start children and wait until their replicas run").Alias("add").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("start", "Start children and wait until their replicas run").Alias("add").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.HelpLong("Exit code 0 means that every replica of every child runs. Starting a child again with the same " +
 		"settings changes nothing. A file holds child specs in YAML or JSON: one, a list, or {children: [...]}; - is stdin.")
 	cmd.Arg("id", "Names of the children").StringsVar(&c.ids)
 	cmd.Flag("kind", "Which worker they run: echo, counter, exec, or one of yours").Short('k').PlaceHolder("KIND").StringVar(&c.kind)
 	cmd.Flag("replicas", "How many replicas: a number, or cluster_size").Short('r').PlaceHolder("N").StringVar(&c.replicas)
-	cmd.Flag("model", "Which replicas take requests: active_active or active_passive").PlaceHolder("MODEL").Validator(oneOf("active_active", "active_passive")).StringVar(&c.model)
-	cmd.Flag("signal", "Which replicas are told of their mode: none, active, passive or all").PlaceHolder("SIGNAL").Validator(oneOf("none", "active", "passive", "all")).StringVar(&c.signal)
-	cmd.Flag("restart", "When a worker that ended is restarted: permanent, transient or temporary").PlaceHolder("POLICY").Validator(oneOf("permanent", "transient", "temporary")).StringVar(&c.restart)
+	choice(cmd, "model", "Which replicas take requests", models).PlaceHolder("MODEL").StringVar(&c.model)
+	choice(cmd, "signal", "Which replicas are told of their mode", signals).PlaceHolder("SIGNAL").StringVar(&c.signal)
+	choice(cmd, "restart", "When a worker that ended is restarted", policies).PlaceHolder("POLICY").StringVar(&c.restart)
 	cmd.Flag("arg", "Argument of the worker, as key=value").Short('a').PlaceHolder("K=V").StringsVar(&c.args)
 	cmd.Flag("metadata", "Metadata of the children, as key=value").PlaceHolder("K=V").StringsVar(&c.metadata)
 	cmd.Flag("tag", "Tag, to list them by").PlaceHolder("TAG").StringVar(&c.tag)
@@ -44,17 +52,15 @@ func (a *app) addChildStart(parent *fisk.CmdClause) {
 	cmd.Flag("file", "File with child specs").Short('f').PlaceHolder("FILE").StringVar(&c.file)
 }
 
+func (c *childStart) check() (err error) {
+	c.children, err = c.specs()
+	return err
+}
+
 func (c *childStart) run(ctx context.Context, client *phub.Client) error {
-	specs, err := c.specs()
-	if err != nil {
-		return err
-	}
-	bar := c.app.progress("started", len(specs))
-	results, err := client.Start(ctx, specs, bar.update)
+	bar := c.app.progress("started", len(c.children))
+	results, err := client.Start(ctx, c.children, bar.update)
 	bar.end()
-	if err != nil && results == nil {
-		return usageError{err}
-	}
 	return c.app.report("started", results, err)
 }
 
@@ -92,12 +98,17 @@ func (c *childStart) fromFlags() ([]phub.Spec, error) {
 		return nil, err
 	}
 	specs := make([]phub.Spec, len(names))
+	seen := make(map[string]bool, len(names))
 	for i, name := range names {
 		specs[i] = model
 		specs[i].Child = name
 		if err := specs[i].Validate(); err != nil {
-			return nil, usageError{err}
+			return nil, inFlags(err, startFlags)
 		}
+		if seen[name] {
+			return nil, usagef("found the name %q twice, want each once: a name stands for one child of the hub", name)
+		}
+		seen[name] = true
 	}
 	return specs, nil
 }
@@ -126,7 +137,7 @@ func (c *childStart) template() (phub.Spec, error) {
 		return s, nil
 	}
 	if s.Redundancy.Factor, err = protocol.ParseFactor(c.replicas); err != nil {
-		return s, usagef("--replicas: %w", err)
+		return s, inFlags(err, startFlags)
 	}
 	return s, nil
 }
@@ -140,12 +151,12 @@ func counted(names []string, n int) ([]string, error) {
 	case n == 0:
 		return names, nil
 	case n < 0 || n > maxCount:
-		return nil, usagef("--count: found %d, allowed is 1 to %d", n, maxCount)
+		return nil, usagef("--count: found %d, want 1 to %d", n, maxCount)
 	}
 	all := make([]string, 0, len(names)*n)
 	for _, name := range names {
 		if n > 1 && !strings.Contains(name, "%d") {
-			return nil, hint{usagef("--count: found %q, allowed are names with %%d in them", name), name + "%d"}
+			return nil, hint{usagef("--count: found the name %q, want one with %%d in it", name), name + "%d"}
 		}
 		for i := range n {
 			all = append(all, strings.ReplaceAll(name, "%d", strconv.Itoa(i+1)))

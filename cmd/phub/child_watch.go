@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"strings"
 
 	"github.com/choria-io/fisk"
@@ -11,24 +10,20 @@ import (
 )
 
 type childWatch struct {
-	app    *app
 	filter string
 }
 
 func (a *app) addChildWatch(parent *fisk.CmdClause) {
-	c := &childWatch{app: a}
-	cmd := parent.Command("watch", "Print modes, placements and events of children as they happen (read-only)").Action(a.does(c.run))
+	c := &childWatch{}
+	cmd := parent.Command("watch", "Print modes, placements and events of children as they happen (read-only)").Action(a.does(checked(c.check, a.watching(c.keeps))))
 	cmd.Arg("filter", "Name, or filter over names as in NATS subjects: orders.>").Default(">").StringVar(&c.filter)
 }
 
-func (c *childWatch) run(ctx context.Context) error {
-	if err := protocol.ValidateFilter(c.filter); err != nil {
-		return usageError{err}
-	}
-	return c.app.watching(func(change *phub.Change) bool {
-		child := childOf(change)
-		return child != "" && matches(c.filter, child)
-	})(ctx)
+func (c *childWatch) check() error { return inFlags(protocol.ValidateFilter(c.filter), nil) }
+
+func (c *childWatch) keeps(change *phub.Change) bool {
+	child := childOf(change)
+	return child != "" && matches(c.filter, child)
 }
 
 // childOf returns the child that a change is about, or "".

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,6 +85,7 @@ func TestReadOnlyCommands(t *testing.T) {
 	hub := lively(t)
 	hub.run("node", "ls").want(t, 0, "node2  up      -", "")
 	hub.run("node", "info", "node1").want(t, 0, "Incarnation  u-node1", "")
+	hub.run("node", "info", "node1").want(t, 0, "Children     4 replicas, 2 active\n", "")
 	hub.run("node", "info", "node7").want(t, exitFailed, "", "has no node node7\nTry: phub node ls")
 	hub.run("child", "ls").want(t, 0, "c2     counter  node2   42     node1    2/2       t1", "")
 	hub.run("child", "list", "--names").want(t, 0, "c1\nc2\n", "")
@@ -178,8 +180,54 @@ func TestChildStopAndMove(t *testing.T) {
 	}})
 	hub.control(protocol.VerbMove, phub.ChildResult{Child: "c1", Replicas: []phub.ReplicaState{{Node: "node2", Mode: phub.Active, State: protocol.Running}}})
 	hub.run("child", "stop", "c1", "c2").want(t, exitFailed, "c2  no child c2\n", "Try: phub child ls")
-	hub.run("child", "stop", "c1", "c2").want(t, exitFailed, "c1  stopped\n", "")
+	hub.run("child", "stop", "c1", "c2").wantExactly(t, exitFailed, "c1  stopped\nc2  no child c2\n", "phub: error: 1 child of 2 not stopped as asked\nTry: phub child ls\n")
 	hub.run("child", "move", "c1", "node2").want(t, 0, "c1  node2 active\n", "")
+}
+
+func TestReport_SaysEachThingOnce(t *testing.T) {
+	t.Parallel()
+	failed := func(node string) phub.ReplicaState {
+		return phub.ReplicaState{Node: node, Mode: phub.Passive, State: protocol.FailedAt, Error: "no such kind"}
+	}
+	hub := newFakeHub(t)
+	hub.control(protocol.VerbStart, protocol.StartResponse{Results: []phub.ChildResult{{
+		Child: "c1", Replicas: []phub.ReplicaState{failed("node1"), failed("node2")},
+		Error: &phub.Problem{Code: 500, Message: "child c1 does not run on any node (node1: no such kind)", Try: "phub child info c1"},
+	}}})
+	hub.run("child", "start", "c1", "-k", "nope").wantExactly(t, exitFailed, "c1  node1 passive (failed), node2 passive (failed)\n",
+		"phub: error: child c1 does not run on any node; node1, node2: no such kind\nTry: phub child info c1\n")
+	hub.control(protocol.VerbStop, protocol.StopResponse{Results: []phub.ChildResult{{Child: "c1", Error: &phub.Problem{Code: 404, Message: "no child c1", Try: "phub child ls"}}}})
+	hub.run("child", "stop", "c1").wantExactly(t, exitFailed, "", "phub: error: no child c1\nTry: phub child ls\n")
+
+	info := child("c1", "node1", "node2")
+	info.Replicas[0] = failed("node1")
+	info.Failed = []protocol.Failure{{Node: "node1", Error: "no such kind", View: 3}, {Node: "node7", Error: "too late", View: 3}}
+	hub.control(protocol.VerbInfo, info)
+	r := hub.run("child", "info", "c1")
+	r.want(t, 0, "\nGiven up on node7 in view 3: too late\n", "")
+	if strings.Count(r.out, "no such kind") != 1 {
+		t.Errorf("found not once why node1 gave up:\n%s", r.out)
+	}
+	newFakeHub(t).run("child", "start", "c1", "c2", "-k", "echo").wantExactly(t, exitFailed, "",
+		"phub: error: hub h: no node answers\nTry: phub hub ls; or start a node: phub node run --hub h\n")
+}
+
+func TestReport_TellsChildrenWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("start: no coordinator")
+	results := []phub.ChildResult{
+		{Child: "c1", Replicas: []phub.ReplicaState{{Node: "node1", Mode: phub.Active, State: protocol.Running}}},
+		{Child: "c2", Error: &phub.Problem{Message: "not answered: " + lost.Error()}},
+		{Child: "c3", Error: &phub.Problem{Message: "kind is wrong"}},
+	}
+	var out safeBuffer
+	a := &app{stdio: stdio{out: &out}}
+	if err := a.report("started", results, lost); err == nil || err.Error() != "1 child of 3 not answered for: start: no coordinator" || !errors.Is(err, lost) {
+		t.Errorf("got %v", err)
+	}
+	if want := "c1  node1 active\nc3  kind is wrong\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
 }
 
 func TestReq(t *testing.T) {

@@ -48,7 +48,7 @@ func (a *app) connectionFlags(cli *fisk.Application) {
 }
 
 // fromEnvironment fills in what the flags left open.
-func (c *connection) fromEnvironment(env func(string) string) {
+func (c *connection) fromEnvironment(env func(string) string) error {
 	for name, value := range map[string]*string{
 		"NATS_URL": &c.server, "NATS_CONTEXT": &c.context, "NATS_USER": &c.user,
 		"NATS_PASSWORD": &c.password, "NATS_TOKEN": &c.token, "NATS_CREDS": &c.creds,
@@ -58,13 +58,19 @@ func (c *connection) fromEnvironment(env func(string) string) {
 			*value = env(name)
 		}
 	}
-	if d, err := time.ParseDuration(env("NATS_TIMEOUT")); err == nil && c.timeout == 0 {
-		c.timeout = d
-	}
 	c.configDir = env("XDG_CONFIG_HOME")
 	if home := env("HOME"); c.configDir == "" && home != "" {
 		c.configDir = filepath.Join(home, ".config")
 	}
+	timeout := env("NATS_TIMEOUT")
+	if c.timeout != 0 || timeout == "" {
+		return nil
+	}
+	if err := isDuration(timeout); err != nil {
+		return usagef("NATS_TIMEOUT: %w", err)
+	}
+	c.timeout, _ = fisk.ParseDuration(timeout) // it is one
+	return nil
 }
 
 // connect opens a connection; opts come after what the flags say.
@@ -77,9 +83,9 @@ func (c *connection) connect(opts ...nats.Option) (*nats.Conn, error) {
 	err = fmt.Errorf("%w at %s: %w", errConnect, c.where(), err)
 	switch {
 	case strings.Contains(err.Error(), "unknown context"):
-		return nil, hint{err, "nats context ls, or --no-context"}
+		return nil, lasting{hint{err, "nats context ls, or --no-context"}}
 	case errors.Is(err, os.ErrNotExist):
-		return nil, hint{err, "the path of a file that exists"}
+		return nil, lasting{hint{err, "the path of a file that exists"}}
 	}
 	return nil, err
 }
@@ -193,7 +199,7 @@ func (a *app) client() (*phub.Client, func(), error) {
 	c, err := phub.NewClient(nc, a.hub)
 	if err != nil {
 		nc.Close()
-		return nil, nil, usageError{err}
+		return nil, nil, err
 	}
 	return c, nc.Close, nil
 }
@@ -216,6 +222,9 @@ func (a *app) asking(f func(ctx context.Context, c *phub.Client) error) func(ctx
 		defer closeFunc()
 		ctx, cancel := a.deadline(ctx)
 		defer cancel()
-		return f(ctx, c)
+		if err = f(ctx, c); errors.Is(err, phub.ErrNoHub) {
+			return hint{err, "phub hub ls; or start a node: phub node run --hub " + a.hub}
+		}
+		return err
 	}
 }

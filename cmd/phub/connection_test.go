@@ -72,7 +72,7 @@ func TestConnect_EachErrorSaysWhatToTry(t *testing.T) {
 		"nats://HOST:PORT": errors.New("too many colons in address"),
 	} {
 		err := fmt.Errorf("%w at %s: %w", errConnect, "x", cause)
-		if message, try := explain(err); !strings.HasPrefix(message, "connect to NATS at x: ") || !strings.Contains(try, want) {
+		if message, try := new(app).explain(err); !strings.HasPrefix(message, "connect to NATS at x: ") || !strings.Contains(try, want) {
 			t.Errorf("%v: got %q and %q, want %q", cause, message, try, want)
 		}
 	}

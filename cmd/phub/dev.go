@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -44,10 +47,13 @@ const devRestart = 5 * time.Second
 
 func (d *dev) run(ctx context.Context) error {
 	if d.nodes < 1 || d.nodes > 100 {
-		return usagef("--nodes: found %d, allowed is 1 to 100", d.nodes)
+		return usagef("--nodes: found %d, want 1 to 100", d.nodes)
 	}
 	if d.port < 1 || d.port > 65535 {
-		return usagef("--port: found %d, allowed is 1 to 65535", d.port)
+		return usagef("--port: found %d, want 1 to 65535", d.port)
+	}
+	if err := portFree(d.port); err != nil {
+		return err
 	}
 	var err error
 	d.server, err = natsembed.StartServer(natsembed.Config{Port: d.port, StoreDir: d.store, Name: "phub-dev", Account: embeddedAccount, System: true})
@@ -56,6 +62,18 @@ func (d *dev) run(ctx context.Context) error {
 	}
 	err = d.runNodes(ctx)
 	return errors.Join(err, d.server.Close())
+}
+
+// portFree says at once if the server would wait for its port in vain.
+func portFree(port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return hint{fmt.Errorf("port %d of 127.0.0.1 is in use: %w", port, err), "another --port, or stop the program that listens there"}
+	case err != nil:
+		return hint{fmt.Errorf("port %d of 127.0.0.1 can't be had: %w", port, err), "another --port"}
+	}
+	return l.Close()
 }
 
 // runNodes runs the nodes until ctx ends or one of them can't go on.

@@ -104,6 +104,10 @@ func (d *diagnosis) report() *doctorReport {
 		Config: r.Config, Nodes: r.Nodes, Servers: d.x.Servers, Asked: d.x.Closed.Err == nil, Kick: d.x.Kicked.Err == nil,
 		RoundTrip: d.x.RoundTrip, Write: assumedWrite, Dial: d.x.Dial,
 	}
+	r.Worst = []worstFault{}
+	if d.x.JetStream != nil {
+		return r // there can be no hub
+	}
 	for _, c := range deployment.Cases() {
 		r.Worst = append(r.Worst, worstFault{c.Fault, millis(c.Takes), c.Formula})
 	}
@@ -127,6 +131,9 @@ func after(f phub.Finding) float64 {
 	return millis(f.After)
 }
 
+// legend says what the symbols in the formulas are.
+const legend = "\nn: other nodes; W: a write; C: a commit under way; R: a round trip; E: election of a stream's leader; T: a try without an answer."
+
 // doctorScreen prints a report for people.
 func (a *app) doctorScreen(r *doctorReport) {
 	colours := map[string]int{resultOK: green, resultNote: yellow, resultWrong: red}
@@ -138,6 +145,9 @@ func (a *app) doctorScreen(r *doctorReport) {
 		}
 	}
 	t.print(a.out)
+	if len(r.Worst) == 0 {
+		return
+	}
 	fmt.Fprintln(a.out)
 	t = newTable("WORST CASE", "TAKES", "FORMULA")
 	for _, w := range r.Worst {
@@ -148,7 +158,8 @@ func (a *app) doctorScreen(r *doctorReport) {
 	if r.Nodes == 0 || !r.served() {
 		of = fmt.Sprintf("a hub with the defaults and %d nodes", assumedNodes)
 	}
-	fmt.Fprintf(a.out, "\nFor %s; a write is taken as %v, a round trip is %s. Formulas: docs/failover.md.\n", of, assumedWrite, takesText(r.RoundTrip))
+	fmt.Fprintln(a.out, legend)
+	fmt.Fprintf(a.out, "For %s; W and C are taken as %v, R is %s. Formulas: docs/failover.md.\n", of, assumedWrite, takesText(r.RoundTrip))
 }
 
 func (r *doctorReport) served() bool {

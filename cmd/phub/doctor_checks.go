@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,7 +58,8 @@ func (d *diagnosis) checkNATS() check {
 
 func (d *diagnosis) checkJetStream() check {
 	if d.x.JetStream != nil {
-		return check{checkJetStream, resultWrong, "JetStream: " + d.x.JetStream.Error(), "enable JetStream, on nats-server 2.12 or later, for this account"}
+		found, try := new(app).explain(d.x.JetStream)
+		return check{checkJetStream, resultWrong, "JetStream: " + found, cmp.Or(try, "enable JetStream, on nats-server 2.12 or later, for this account")}
 	}
 	return check{checkJetStream, resultOK, "JetStream, with atomic batches", ""}
 }

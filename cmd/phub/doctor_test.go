@@ -117,7 +117,7 @@ func TestDoctor_FastWithoutAccessIsWrong(t *testing.T) {
 		t.Errorf("without access a node that hangs takes %v ms at most, expected the lease", takes)
 	}
 	r := phubRun(t, map[string]string{"NATS_URL": url, "PHUB_HUB": "h"}, "", "doctor")
-	for _, want := range []string{"WRONG  the hub has failover fast", "docs/nats.md#access-to-the-system-account", "WORST CASE", "hub h: 1 node, failover fast"} {
+	for _, want := range []string{"WRONG  the hub has failover fast", "docs/nats.md#access-to-the-system-account", "WORST CASE", "\nn: other nodes; W: a write;", "hub h: 1 node, failover fast"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("found no %q in\n%s", want, r.out)
 		}
@@ -156,8 +156,16 @@ func TestDoctor_TooFewReplicasAreWrong(t *testing.T) {
 func TestDoctor_WithoutJetStreamOrTheRightToAsk(t *testing.T) {
 	t.Parallel()
 	srv := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) { o.JetStream = false }})
-	_, results := doctor(t, srv.URL(), exitFailed)
+	report, results := doctor(t, srv.URL(), exitFailed)
 	wantResults(t, results, checkJetStream, resultWrong, checkEvidence, resultOK)
+	if len(report.Worst) != 0 {
+		t.Errorf("found %v, expected no worst case of a hub that can't be there", report.Worst)
+	}
+	r := phubRun(t, map[string]string{"NATS_URL": srv.URL()}, "", "doctor")
+	r.want(t, exitFailed, "JetStream: found a NATS server without JetStream, expected JetStream enabled\n         start the server with `nats-server -js`\n", "")
+	if strings.Contains(r.out, "WORST") || strings.Contains(r.out, "R:") {
+		t.Errorf("found a table of worst cases in\n%s", r.out)
+	}
 
 	denied := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) {
 		o.Users = []*server.User{{Username: "u", Password: "u", Permissions: &server.Permissions{
@@ -165,7 +173,7 @@ func TestDoctor_WithoutJetStreamOrTheRightToAsk(t *testing.T) {
 		}}}
 		o.NoAuthUser = "u"
 	}})
-	report, results := doctor(t, denied.URL(), exitFailed)
+	report, results = doctor(t, denied.URL(), exitFailed)
 	wantResults(t, results, checkEvidence, resultWrong, checkJetStream, resultOK)
 	if takes := report.worst(t, "process of a node killed"); takes < 2000 {
 		t.Errorf("without proof a killed process takes %v ms at most, expected the lease", takes)

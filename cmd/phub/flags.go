@@ -1,13 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub"
 )
 
 func init() {
@@ -28,28 +29,60 @@ func markStdin(args []string) []string {
 	return marked
 }
 
+// The words that flags take.
+var (
+	strategies = words(phub.Singularity, phub.Replication)
+	models     = words(phub.ActiveActive, phub.ActivePassive)
+	signals    = words(phub.SignalNone, phub.SignalActive, phub.SignalPassive, phub.SignalAll)
+	policies   = words(phub.Permanent, phub.Transient, phub.Temporary)
+	failovers  = words(phub.FailoverAuto, phub.FailoverStrict, phub.FailoverFast)
+	logLevels  = []string{"debug", "info", "warn", "error"}
+)
+
+func words[S ~string](list ...S) []string {
+	all := make([]string, len(list))
+	for i, w := range list {
+		all[i] = string(w)
+	}
+	return all
+}
+
+// choice declares a flag that takes one of some words; they are added to its help.
+func choice(cmd *fisk.CmdClause, name, help string, words []string) *fisk.FlagClause {
+	return cmd.Flag(name, help+": "+either(words)).Validator(oneOf(words))
+}
+
 // oneOf checks that a flag is one of some words. fisk's own check doesn't name the flag.
-func oneOf(words ...string) fisk.OptionValidator {
+func oneOf(words []string) fisk.OptionValidator {
 	return func(v string) error {
 		if slices.Contains(words, v) {
 			return nil
 		}
-		return fmt.Errorf("found %q, allowed is one of %s", v, strings.Join(words, ", "))
+		return wrongValue{v, either(words)}
 	}
 }
 
-func failoverMode(v string) error { return oneOf("auto", "strict", "fast")(v) }
+// either returns "a, b or c".
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func failoverMode(v string) error { return oneOf(failovers)(v) }
 
 func isDuration(v string) error {
-	if _, err := fisk.ParseDuration(v); err != nil {
-		return fmt.Errorf("found %q, allowed is a time with a unit, such as 500ms, 5s or 2m", v)
+	if d, err := fisk.ParseDuration(v); err != nil || d < 0 {
+		return wrongValue{v, "a time with a unit, such as 500ms, 5s or 2m"}
 	}
 	return nil
 }
 
 func isNumber(v string) error {
 	if _, err := strconv.Atoi(v); err != nil {
-		return fmt.Errorf("found %q, allowed is a whole number", v)
+		return wrongValue{v, "a whole number"}
 	}
 	return nil
 }
@@ -65,7 +98,7 @@ func parsePairs(flag string, list []string) (map[string]string, error) {
 	for _, pair := range list {
 		k, v, ok := strings.Cut(pair, "=")
 		if !ok || k == "" {
-			return nil, usagef("--%s: found %q, allowed is KEY=VALUE", flag, pair)
+			return nil, usagef("--%s: found %q, want KEY=VALUE", flag, pair)
 		}
 		if _, twice := m[k]; twice {
 			return nil, usagef("--%s: %q is given twice", flag, k)

@@ -115,6 +115,14 @@ func (r result) want(t *testing.T, code int, inOut, inErr string) {
 	}
 }
 
+// wantExactly fails the test if anything else was printed.
+func (r result) wantExactly(t *testing.T, code int, out, err string) {
+	t.Helper()
+	if want := (result{code, out, err}); r != want {
+		t.Errorf("got  %+v\nwant %+v", r, want)
+	}
+}
+
 // decode reads a result's JSON.
 func decode[T any](t *testing.T, r result) T {
 	t.Helper()

@@ -17,14 +17,13 @@ type nodeInfo struct {
 
 func (a *app) addNodeInfo(parent *fisk.CmdClause) {
 	c := &nodeInfo{app: a}
-	cmd := parent.Command("info", "Show all that is known of a node (read-only)").Alias("view").Action(a.does(a.asking(c.run)))
+	cmd := parent.Command("info", "Show all that is known of a node (read-only)").Alias("view").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("node", "Name of the node").Required().StringVar(&c.name)
 }
 
+func (c *nodeInfo) check() error { return inFlags(protocol.ValidateNode(c.name), nil) }
+
 func (c *nodeInfo) run(ctx context.Context, client *phub.Client) error {
-	if err := protocol.ValidateNode(c.name); err != nil {
-		return usageError{err}
-	}
 	nodes, err := client.Nodes(ctx)
 	if err != nil {
 		return err
@@ -46,7 +45,7 @@ func (c *nodeInfo) show(n *phub.NodeInfo) error {
 	t.add("Incarnation", n.ID)
 	t.add("Status", c.app.statusCell(n))
 	t.add("Coordinator", coordinatorCell(n))
-	t.add("Children", fmt.Sprintf("%d replicas, %d of them active", n.Children, n.Active))
+	t.add("Children", fmt.Sprintf("%s, %d active", plural(n.Children, "replica", "replicas"), n.Active))
 	t.add("Capacity", fmt.Sprint(max(n.Capacity, 1)))
 	t.add("Labels", dash(pairs(n.Labels)))
 	t.add("Version", dash(n.Version))

@@ -28,6 +28,16 @@ type nodeRun struct {
 	logJSON    bool
 	logLevel   string
 	withParent bool
+
+	options phub.Options // what all of these ask for
+}
+
+// nodeFlags are the flags that give the fields of a node's options.
+var nodeFlags = map[string]string{
+	"node": "--name", "labels": "--label", "capacity": "--capacity", "replicas": "--bucket-replicas",
+	"redundancy.strategy": "--strategy", "redundancy.replication_factor": "--factor", "replication_factor": "--factor",
+	"redundancy.replication_model": "--model", "redundancy.redundancy_signal": "--signal",
+	"heartbeat": "--heartbeat", "lease": "--lease", "authority": "--authority", "probe": "--probe", "failover": "--failover",
 }
 
 // nodeConfig is what the node asks of the hub.
@@ -39,7 +49,7 @@ type nodeConfig struct {
 
 func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	c := &nodeRun{app: a}
-	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(c.run))
+	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(checked(c.check, c.run)))
 	cmd.HelpLong("SIGINT and SIGTERM make the node leave in order; a second one ends it at once. The kinds of worker that " +
 		"it runs are echo, counter and exec. The settings of the hub are written by its first node; a node that asks " +
 		"for others is refused, and one that asks for none takes the hub's.")
@@ -49,19 +59,19 @@ func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	cmd.Flag("bucket-replicas", "Stream replicas of the buckets, if this node makes them; default is up to 3").PlaceHolder("N").Validator(isNumber).IntVar(&c.replicas)
 	c.config.flags(cmd)
 	cmd.Flag("log-json", "Log in JSON").UnNegatableBoolVar(&c.logJSON)
-	cmd.Flag("log-level", "Least level to log: debug, info, warn or error; default is info").PlaceHolder("LEVEL").Default("info").Validator(oneOf("debug", "info", "warn", "error")).StringVar(&c.logLevel)
+	choice(cmd, "log-level", "Lowest level to log, by default info", logLevels).PlaceHolder("LEVEL").Default("info").StringVar(&c.logLevel)
 	cmd.Flag("with-parent", "Leave when stdin ends").Hidden().UnNegatableBoolVar(&c.withParent)
 }
 
 func (n *nodeConfig) flags(cmd *fisk.CmdClause) {
-	cmd.Flag("strategy", "Hub: redundancy of children that ask for none: singularity or replication").PlaceHolder("NAME").Validator(oneOf("singularity", "replication")).StringVar(&n.strategy)
-	cmd.Flag("factor", "Hub: replicas of children that ask for no number, or cluster_size").PlaceHolder("N").StringVar(&n.factor)
-	cmd.Flag("model", "Hub: active_active or active_passive").PlaceHolder("MODEL").Validator(oneOf("active_active", "active_passive")).StringVar(&n.model)
-	cmd.Flag("signal", "Hub: which replicas are told of their mode: none, active, passive or all").PlaceHolder("SIGNAL").Validator(oneOf("none", "active", "passive", "all")).StringVar(&n.signal)
+	choice(cmd, "strategy", "Hub: redundancy of children that ask for none", strategies).PlaceHolder("NAME").StringVar(&n.strategy)
+	cmd.Flag("factor", "Hub: how many replicas children have that don't say: a number, or cluster_size").PlaceHolder("N").StringVar(&n.factor)
+	choice(cmd, "model", "Hub: which replicas take requests, for children that don't say", models).PlaceHolder("MODEL").StringVar(&n.model)
+	choice(cmd, "signal", "Hub: which replicas are told of their mode, for children that don't say", signals).PlaceHolder("SIGNAL").StringVar(&n.signal)
 	cmd.Flag("heartbeat", "Hub: how often nodes renew their lease; default is 500ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.heartbeat)
 	cmd.Flag("lease", "Hub: how long a silent node is waited for; default is 2s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.lease)
 	cmd.Flag("authority", "Hub: how long a silent coordinator is waited for; default is 15s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.authority)
-	cmd.Flag("probe", "Hub: least interval of looking whether connections are open; default is 25ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.probe)
+	cmd.Flag("probe", "Hub: shortest interval between checks of a node's connection; default is 25ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.probe)
 	cmd.Flag("failover", "Hub: auto takes a closed connection for the node's end, strict waits out the lease, fast also disconnects a node that hangs").PlaceHolder("MODE").Validator(failoverMode).StringVar(&n.failover)
 }
 
@@ -80,17 +90,13 @@ func (n *nodeConfig) ask() (phub.Config, error) {
 	}
 	factor, err := protocol.ParseFactor(n.factor)
 	if err != nil {
-		return c, usagef("--factor: %w", err)
+		return c, inFlags(err, nodeFlags)
 	}
 	c.Redundancy.Factor = factor
 	return c, nil
 }
 
 func (c *nodeRun) run(ctx context.Context) error {
-	opts, err := c.options()
-	if err != nil {
-		return err
-	}
 	if c.withParent {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -100,33 +106,29 @@ func (c *nodeRun) run(ctx context.Context) error {
 			cancel()
 		}()
 	}
-	return phub.Run(ctx, opts)
+	return phub.Run(ctx, c.options)
 }
 
-func (c *nodeRun) options() (phub.Options, error) {
+func (c *nodeRun) check() error {
 	labels, err := parsePairs("label", c.labels)
 	if err != nil {
-		return phub.Options{}, err
+		return err
 	}
 	config, err := c.config.ask()
 	if err != nil {
-		return phub.Options{}, err
+		return err
 	}
 	if c.name == "" {
 		c.name = defaultName()
 	}
-	for _, err := range []error{protocol.ValidateHub(c.app.hub), protocol.ValidateNode(c.name)} {
-		if err != nil {
-			return phub.Options{}, usageError{err}
-		}
-	}
 	log := c.logger()
-	return phub.Options{
+	c.options = phub.Options{
 		Hub: c.app.hub, Name: c.name, Labels: labels, Capacity: c.capacity,
 		Kinds: kinds.BuiltinWith(log), Config: config, Replicas: c.replicas,
 		Dial:   func(o ...nats.Option) (*nats.Conn, error) { return c.app.conn.connect(o...) },
 		Logger: log,
-	}, nil
+	}
+	return inFlags(c.options.Validate(), nodeFlags)
 }
 
 func (c *nodeRun) logger() *slog.Logger {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,26 +12,39 @@ import (
 // listed is up to how many children are printed one by one.
 const listed = 20
 
-// report prints what became of children, and returns an error if anything is wrong with any of them.
+// report prints what became of children, and returns an error if anything is wrong with any of them. What
+// the error says is not printed beside it.
 func (a *app) report(verb string, results []phub.ChildResult, err error) error {
 	if a.json {
 		if jsonErr := a.printJSON(reportJSON(results)); jsonErr != nil {
 			return jsonErr
 		}
 	} else {
-		a.reportText(verb, results)
+		a.reportText(verb, results, err)
 	}
-	failed := 0
+	failed, silent := 0, 0
 	for i := range results {
 		failed += min(len(troubles(&results[i])), 1)
+		if unanswered(&results[i], err) {
+			silent++
+		}
 	}
 	switch {
+	case err != nil && silent < len(results):
+		return fmt.Errorf("%s of %d not answered for: %w", plural(silent, "child", "children"), len(results), err)
 	case err != nil:
 		return err
+	case failed > 0 && len(results) == 1:
+		return hint{errors.New(strings.Join(troubles(&results[0]), "; ")), firstTry(results)}
 	case failed > 0:
 		return hint{fmt.Errorf("%s of %d not %s as asked", plural(failed, "child", "children"), len(results), verb), firstTry(results)}
 	}
 	return nil
+}
+
+// unanswered reports whether err is all that is known of a child.
+func unanswered(r *phub.ChildResult, err error) bool {
+	return err != nil && r.Error != nil && strings.HasSuffix(r.Error.Message, err.Error())
 }
 
 // reportJSON is the answer for programs: never null.
@@ -40,7 +54,7 @@ func reportJSON(results []phub.ChildResult) any {
 	}{append([]phub.ChildResult{}, results...)}
 }
 
-func (a *app) reportText(verb string, results []phub.ChildResult) {
+func (a *app) reportText(verb string, results []phub.ChildResult, err error) {
 	perNode := map[string]int{}
 	fine, replicas, shown := 0, 0, 0
 	for i := range results {
@@ -53,8 +67,11 @@ func (a *app) reportText(verb string, results []phub.ChildResult) {
 		}
 		wrong := troubles(r)
 		fine += 1 - min(len(wrong), 1)
-		if len(results) <= listed {
-			fmt.Fprintln(a.out, resultLine(verb, r))
+		if line := resultLine(verb, r); line != "" && len(results) <= listed {
+			fmt.Fprintln(a.out, line)
+		}
+		if len(results) == 1 || unanswered(r, err) {
+			continue // the error says it
 		}
 		for _, t := range wrong {
 			if shown++; shown <= listed {
@@ -82,7 +99,8 @@ func spread(replicas int, perNode map[string]int) string {
 	return fmt.Sprintf(", %s: %s", plural(replicas, "replica", "replicas"), strings.Join(parts, ", "))
 }
 
-// resultLine shows where one child runs; of one that runs nowhere any more, as it should be, what was done.
+// resultLine shows where one child runs; of one that runs nowhere any more, as it should be, what was done;
+// of one of which nothing but an error is known, nothing.
 func resultLine(verb string, r *phub.ChildResult) string {
 	var parts []string
 	for _, rep := range r.Replicas {
@@ -99,24 +117,38 @@ func resultLine(verb string, r *phub.ChildResult) string {
 	case len(parts) == 0 && r.Error == nil:
 		parts = append(parts, verb)
 	case len(parts) == 0:
-		return r.Child
+		return ""
 	}
 	return r.Child + "  " + strings.Join(parts, ", ")
 }
 
-// troubles lists what is wrong with one child.
+// troubles lists what is wrong with one child: each thing once, with the nodes on which it is so.
 func troubles(r *phub.ChildResult) []string {
-	var list []string
+	var list, errs []string
+	nodes := map[string][]string{} // by error
+	summary := ""
 	if r.Error != nil {
-		list = append(list, r.Error.Message)
+		summary = r.Error.Message
 	}
 	for _, rep := range r.Replicas {
-		switch {
-		case rep.Error != "":
-			list = append(list, rep.Node+": "+rep.Error)
-		case rep.State == protocol.FailedAt:
-			list = append(list, rep.Node+": the replica failed")
+		text := rep.Error
+		if text == "" && rep.State == protocol.FailedAt {
+			text = "the replica failed"
 		}
+		if text == "" {
+			continue
+		}
+		if nodes[text] == nil {
+			errs = append(errs, text)
+		}
+		nodes[text] = append(nodes[text], rep.Node)
+		summary = strings.TrimSuffix(summary, fmt.Sprintf(" (%s: %s)", rep.Node, rep.Error)) // said below
+	}
+	if summary != "" {
+		list = append(list, summary)
+	}
+	for _, text := range errs {
+		list = append(list, strings.Join(nodes[text], ", ")+": "+text)
 	}
 	return list
 }

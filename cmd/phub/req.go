@@ -23,11 +23,13 @@ type req struct {
 	headers    []string
 	idempotent bool
 	raw        bool
+
+	options []phub.RequestOption
 }
 
 func (a *app) addReq(cli *fisk.Application) {
 	c := &req{app: a}
-	cmd := cli.Command("req", "Send a request to the active replica of a child").Alias("request").Action(a.does(a.asking(c.run)))
+	cmd := cli.Command("req", "Send a request to the active replica of a child").Alias("request").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.HelpLong("Prints the reply. The request is sent again, until the time is over, when nobody received it or when " +
 		"the replica may not serve at that moment; how often is said on stderr.")
 	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
@@ -38,19 +40,12 @@ func (a *app) addReq(cli *fisk.Application) {
 }
 
 func (c *req) run(ctx context.Context, client *phub.Client) error {
-	if err := protocol.ValidateChild(c.id); err != nil {
-		return usageError{err}
-	}
 	data, err := c.data()
 	if err != nil {
 		return err
 	}
-	opts, err := c.options()
-	if err != nil {
-		return err
-	}
 	began := time.Now()
-	reply, err := client.Request(ctx, c.id, data, opts...)
+	reply, err := client.Request(ctx, c.id, data, c.options...)
 	if err != nil {
 		return err
 	}
@@ -68,23 +63,25 @@ func (c *req) data() ([]byte, error) {
 	return data, nil
 }
 
-func (c *req) options() ([]phub.RequestOption, error) {
-	var opts []phub.RequestOption
+func (c *req) check() error {
+	if err := protocol.ValidateChild(c.id); err != nil {
+		return inFlags(err, nil)
+	}
 	if c.idempotent {
-		opts = append(opts, phub.Idempotent())
+		c.options = append(c.options, phub.Idempotent())
 	}
 	header := nats.Header{}
 	for _, h := range c.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || name == "" {
-			return nil, usagef("--header: found %q, allowed is NAME:VALUE", h)
+			return usagef("--header: found %q, want NAME:VALUE", h)
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
 	if len(header) > 0 {
-		opts = append(opts, phub.WithHeader(header))
+		c.options = append(c.options, phub.WithHeader(header))
 	}
-	return opts, nil
+	return nil
 }
 
 // reqJSON is a reply for programs. Data that is no UTF-8 comes as base64.
