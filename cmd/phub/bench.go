@@ -59,8 +59,8 @@ func (a *app) addBench(cli *fisk.Application) {
 		"first answer by another node: of the first and of the last child that was active on the node. Beside it " +
 		"stands the limit: how long plain NATS connections take, in the same run, to subscribe as many subjects when " +
 		"another one that had as many is closed, and to answer on each. Exit code 0 means: every child came back, and never were two replicas active at once.")
-	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").Default(faultKill).
-		EnumVar(&b.fault, faultKill, faultCoordinator, faultHang, faultHangCoordinator)
+	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").PlaceHolder("FAULT").Default(faultKill).
+		Validator(oneOf(faultKill, faultCoordinator, faultHang, faultHangCoordinator)).StringVar(&b.fault)
 	cmd.Flag("failover", "The hub's way of failover, as for node run").PlaceHolder("MODE").Validator(failoverMode).StringVar(&b.failover)
 	cmd.Flag("children", "How many children, with two replicas each; default is 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&b.children)
 	cmd.Flag("nodes", "How many nodes; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&b.nodes)
