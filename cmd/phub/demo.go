@@ -20,7 +20,7 @@ const (
 	demoHub      = "demo"
 	demoNodes    = 3
 	demoChildren = 6
-	demoLimit    = 60 * time.Second // it takes less than 20 s; after this something is wrong
+	demoLimit    = 60 * time.Second // it takes about 6 s; after this something is wrong
 )
 
 func (a *app) addDemo(cli *fisk.Application) {
