@@ -11,13 +11,12 @@ import (
 
 	"github.com/choria-io/fisk"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 )
 
 // benchRequest compares requests to an active replica with requests to a bare responder, each in a
 // process of its own, in turns of one run.
 type benchRequest struct {
-	bench
+	trial
 	clients int
 	rounds  int
 }
@@ -28,14 +27,14 @@ const (
 )
 
 func (a *app) addBenchRequest(group *fisk.CmdClause) {
-	b := &benchRequest{bench: bench{app: a}}
+	b := &benchRequest{trial: trial{app: a}}
 	cmd := group.Command("request", "Compare requests to a replica with bare NATS").Action(a.does(b.run))
 	cmd.HelpLong("Asks the active replica of a child of the kind echo, and a plain NATS responder in a process of its own, in " +
 		"turns of 250 ms, with 128 bytes; each client has a connection of its own and one request under way. The " +
 		"replica's replies bear two headers that the bare ones lack.")
 	cmd.Flag("clients", "How many clients; default is 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&b.clients)
 	cmd.Flag("rounds", "How many turns each; default is 20").PlaceHolder("N").Default("20").Validator(isNumber).IntVar(&b.rounds)
-	cmd.Flag("embedded", "Run that many NATS servers in this process (1 or 3) instead of using yours").PlaceHolder("N").Validator(isNumber).IntVar(&b.embedded)
+	b.embeddedFlag(cmd)
 	subject := ""
 	bare := group.Command("responder", "A plain NATS responder, until stdin ends").Hidden().
 		Action(a.does(func(ctx context.Context) error { return a.respond(ctx, subject) }))
@@ -91,33 +90,41 @@ func (b *benchRequest) run(ctx context.Context) (err error) {
 	if b.clients < 1 || b.clients > 1000 || b.rounds < 1 || b.rounds > 10_000 {
 		return usagef("--clients, --rounds: found %d and %d, allowed are 1 to 1000 and 1 to 10000", b.clients, b.rounds)
 	}
-	b.nodes, b.children, b.runs = 2, 1, 1
-	if err := b.check(); err != nil {
+	if err := b.checkEmbedded(); err != nil {
 		return err
 	}
-	b.hub, b.running = "bench_"+nuid.Next(), map[string]*nodeProcess{}
-	defer func() { err = errors.Join(err, b.cleanUp()) }()
-	if err := b.start(ctx); err != nil {
-		return b.blame(err)
+	b.hub = benchHub()
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.measure(ctx); err != nil {
+		return b.blame(ctx, err)
+	}
+	return nil
+}
+
+func (b *benchRequest) measure(ctx context.Context) error {
+	if err := b.bringUp(ctx, 2, 1); err != nil {
+		return err
 	}
 	bare := b.hub + ".bare"
-	if err := b.startProcess("bare", []string{"bench", "responder", bare}); err != nil {
+	if err := b.startOther("bare", b.server(0), "bench", "responder", bare); err != nil {
 		return err
 	}
 	if err := b.answers(ctx, bare); err != nil {
-		return b.blame(err)
+		return err
 	}
 	return b.compare(ctx, "phub."+b.hub+".req.child1", bare)
 }
 
 // answers waits until somebody answers on a subject.
 func (b *benchRequest) answers(ctx context.Context, subject string) error {
-	ctx, cancel := context.WithTimeout(ctx, benchPatience)
+	ctx, cancel := context.WithTimeout(ctx, trialPatience)
 	defer cancel()
 	for {
-		_, err := b.nc.RequestWithContext(ctx, subject, nil)
-		if err == nil || !pause(ctx, 10*time.Millisecond) {
-			return err
+		if _, err := b.nc.RequestWithContext(ctx, subject, nil); err == nil {
+			return nil
+		}
+		if err := b.wait(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for the bare responder: %w", err)
 		}
 	}
 }
@@ -125,7 +132,7 @@ func (b *benchRequest) answers(ctx context.Context, subject string) error {
 func (b *benchRequest) compare(ctx context.Context, replica, bare string) error {
 	conns := make([]*nats.Conn, b.clients)
 	for i := range conns {
-		nc, err := b.another(b.embedded - 1)
+		nc, err := b.connect(b.server(b.embedded - 1))
 		if err != nil {
 			return err
 		}
