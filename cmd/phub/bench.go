@@ -4,33 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/choria-io/fisk"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
-
-	"github.com/phub-io/phub"
-	"github.com/phub-io/phub/internal/natsembed"
 )
 
 // bench measures failovers: it runs nodes of its own, kills or stops one, and sees when the children
 // that were active there answer from elsewhere.
 type bench struct {
-	app      *app
+	trial
 	fault    string
 	children int
 	nodes    int
 	runs     int
-	embedded int
 	failover string
-	verbose  bool
-
-	hub     string
-	servers *natsembed.Cluster
-	nc      *nats.Conn
-	client  *phub.Client
-	running map[string]*nodeProcess
-	report  benchReport
+	report   benchReport
 }
 
 // The faults that are measured.
@@ -50,7 +39,7 @@ func (b *bench) strikesCoordinator() bool {
 }
 
 func (a *app) addBench(cli *fisk.Application) {
-	b := &bench{app: a}
+	b := &bench{trial: trial{app: a}}
 	group := cli.Command("bench", "Measure failovers and requests on your own NATS")
 	a.addBenchRequest(group)
 	cmd := group.Command("failover", "Kill nodes again and again, and time who takes over").Action(a.does(b.run))
@@ -59,13 +48,13 @@ func (a *app) addBench(cli *fisk.Application) {
 		"first answer by another node: of the first and of the last child that was active on the node. Beside it " +
 		"stands the limit: how long plain NATS connections take, in the same run, to subscribe as many subjects when " +
 		"another one that had as many is closed, and to answer on each. Exit code 0 means: every child came back, and never were two replicas active at once.")
-	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").Default(faultKill).
-		EnumVar(&b.fault, faultKill, faultCoordinator, faultHang, faultHangCoordinator)
+	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").PlaceHolder("FAULT").Default(faultKill).
+		Validator(oneOf(faultKill, faultCoordinator, faultHang, faultHangCoordinator)).StringVar(&b.fault)
 	cmd.Flag("failover", "The hub's way of failover, as for node run").PlaceHolder("MODE").Validator(failoverMode).StringVar(&b.failover)
 	cmd.Flag("children", "How many children, with two replicas each; default is 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&b.children)
 	cmd.Flag("nodes", "How many nodes; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&b.nodes)
 	cmd.Flag("runs", "How many failovers; default is 10").PlaceHolder("N").Default("10").Validator(isNumber).IntVar(&b.runs)
-	cmd.Flag("embedded", "Run that many NATS servers in this process (1 or 3) instead of using yours").PlaceHolder("N").Validator(isNumber).IntVar(&b.embedded)
+	b.embeddedFlag(cmd)
 	cmd.Flag("verbose", "Show the log of the nodes on stderr").Short('v').UnNegatableBoolVar(&b.verbose)
 }
 
@@ -73,16 +62,19 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err := b.check(); err != nil {
 		return err
 	}
-	b.hub, b.running = "bench_"+nuid.Next(), map[string]*nodeProcess{}
+	b.hub = benchHub()
+	if b.failover != "" {
+		b.nodeFlags = []string{"--failover", b.failover}
+	}
 	b.report = benchReport{Fault: b.fault, Children: b.children, Nodes: b.nodes, Runs: []benchRun{}}
-	defer func() { err = errors.Join(err, b.cleanUp()) }()
-	if err := b.start(ctx); err != nil {
-		return b.blame(err)
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.bringUp(ctx, b.nodes, b.children); err != nil {
+		return b.blame(ctx, err)
 	}
 	for i := range b.runs {
 		r, err := b.once(ctx)
 		if err != nil {
-			return b.blame(fmt.Errorf("failover %d: %w", i+1, err))
+			return b.blame(ctx, fmt.Errorf("failover %d: %w", i+1, err))
 		}
 		b.report.Runs = append(b.report.Runs, r)
 		b.say("%3d of %d: %s of %s with %d active: first %.1f ms, last %.1f ms, limit %.1f ms", i+1, b.runs, b.fault, r.Victim, r.Children, r.First, r.Last, r.Limit)
@@ -99,14 +91,38 @@ func (b *bench) check() error {
 		return usagef("--children: found %d, allowed is 1 to 100000", b.children)
 	case b.runs < 1 || b.runs > 10_000:
 		return usagef("--runs: found %d, allowed is 1 to 10000", b.runs)
-	case b.embedded != 0 && b.embedded != 1 && b.embedded != 3:
-		return usagef("--embedded: found %d, allowed is 1 or 3", b.embedded)
+	}
+	return b.checkEmbedded()
+}
+
+// benchHub returns a name that no hub has.
+func benchHub() string { return "bench_" + nuid.Next() }
+
+// embeddedFlag declares the flag of both benchmarks for servers in this process.
+func (t *trial) embeddedFlag(cmd *fisk.CmdClause) {
+	cmd.Flag("embedded", "Run that many NATS servers in this process (1 or 3) instead of using yours").PlaceHolder("N").Validator(isNumber).IntVar(&t.embedded)
+}
+
+func (t *trial) checkEmbedded() error {
+	if t.embedded != 0 && t.embedded != 1 && t.embedded != 3 {
+		return usagef("--embedded: found %d, allowed is 1 or 3", t.embedded)
 	}
 	return nil
 }
 
-func (b *bench) say(format string, args ...any) {
-	if !b.app.json {
-		fmt.Fprintf(b.app.out, format+"\n", args...)
+// bringUp starts what a benchmark measures.
+func (t *trial) bringUp(ctx context.Context, nodes, children int) error {
+	if err := t.open(); err != nil {
+		return err
 	}
+	t.say("Starting %d nodes and %s in hub %s", nodes, plural(children, "child", "children"), t.hub)
+	if err := t.startNodes(ctx, nodes); err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := t.startChildren(ctx, children); err != nil {
+		return err
+	}
+	t.say("%s with %d replicas: all run after %.2f s", plural(children, "child", "children"), 2*children, time.Since(began).Seconds())
+	return nil
 }

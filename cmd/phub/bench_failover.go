@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/phub-io/phub"
@@ -32,7 +31,7 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 	if err := b.strike(victim); err != nil {
 		return benchRun{}, err
 	}
-	if err = p.until(ctx, benchPatience); err != nil {
+	if err = p.until(ctx, trialPatience); err != nil {
 		err = fmt.Errorf("wait for other nodes' answers: %w", err)
 	}
 	if err == nil {
@@ -46,11 +45,10 @@ func (b *bench) once(ctx context.Context) (benchRun, error) {
 	}
 	b.report.DualActive += p.dual()
 	r := benchRun{Victim: victim, Children: len(children), First: millis(p.first()), Last: millis(p.last()), Limit: millis(limit)}
-	<-b.running[victim].done
-	if err := b.startNode(victim); err != nil {
+	if err := b.restart(victim); err != nil {
 		return benchRun{}, err
 	}
-	return r, b.settled(ctx, b.nodes)
+	return r, b.settle(ctx, b.nodes)
 }
 
 // goOn looks for a second active replica when the failover is over: a node that hung wakes, and may believe for
@@ -59,7 +57,7 @@ func (b *bench) goOn(ctx context.Context, p *probe, victim string) error {
 	if !b.hangs() {
 		return p.goOn(ctx, goOnKilled)
 	}
-	if err := b.running[victim].cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := b.running[victim].wake(); err != nil {
 		return fmt.Errorf("wake %s: %w", victim, err)
 	}
 	return p.goOn(ctx, goOnWoken)
@@ -73,7 +71,7 @@ const (
 
 func (b *bench) strike(node string) error {
 	if b.hangs() {
-		return b.running[node].cmd.Process.Signal(syscall.SIGSTOP)
+		return b.running[node].hang()
 	}
 	return b.running[node].kill()
 }
@@ -81,12 +79,12 @@ func (b *bench) strike(node string) error {
 // victim chooses the node that the fault asks for, with the most active children, and waits until
 // there is one.
 func (b *bench) victim(ctx context.Context) (string, []string, error) {
-	ctx, cancel := context.WithTimeout(ctx, benchPatience)
+	ctx, cancel := context.WithTimeout(ctx, trialPatience)
 	defer cancel()
 	calm, counted := 0, -1
 	for began := time.Now(); ; {
-		if !pause(ctx, 200*time.Millisecond) { // the hub moves load in the first seconds after a join
-			return "", nil, fmt.Errorf("wait for a node to strike: %w", stopped(ctx))
+		if err := b.wait(ctx, 200*time.Millisecond); err != nil { // the hub moves load in the first seconds after a join
+			return "", nil, fmt.Errorf("wait for a node to strike: %w", err)
 		}
 		st, err := b.client.Status(ctx)
 		if err != nil || !st.Settled || st.Nodes != b.nodes {

@@ -21,7 +21,7 @@ func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
 		}
 	}()
 	for i := range b.nodes {
-		nc, err := b.another(i)
+		nc, err := b.connect(b.server(i))
 		if err != nil {
 			return 0, err
 		}
@@ -40,7 +40,7 @@ func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
 		return 0, err
 	}
 	defer a.stop()
-	if err := errors.Join(victim.FlushTimeout(benchPatience), b.nc.FlushTimeout(benchPatience)); err != nil {
+	if err := errors.Join(victim.FlushTimeout(trialPatience), b.nc.FlushTimeout(trialPatience)); err != nil {
 		return 0, err
 	}
 	go echoAll(msgs)
@@ -51,18 +51,10 @@ func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
 			return 0, err
 		}
 	}
-	if err := a.until(ctx, benchPatience); err != nil {
+	if err := a.until(ctx, trialPatience); err != nil {
 		return 0, fmt.Errorf("measure plain NATS: %w", err)
 	}
 	return a.last(), nil
-}
-
-// another connects anew, where the node of that number may be connected: to embedded servers in turns.
-func (b *bench) another(i int) (*nats.Conn, error) {
-	if b.servers == nil {
-		return b.app.conn.connect()
-	}
-	return nats.Connect(b.servers.Servers[i%len(b.servers.Servers)].URL())
 }
 
 // echoAll answers what comes until the channel is closed.

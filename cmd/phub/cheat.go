@@ -9,7 +9,7 @@ import (
 // firstScreen is what phub prints without an argument.
 const firstScreen = `phub keeps named pieces of work running as replicas on several nodes, over NATS.
 
-  phub demo                                    see a failover in 20 seconds, nothing to install
+  phub demo                                    see two failovers in 6 seconds, nothing to install
   phub dev                                     a NATS server and three nodes, for a second terminal
   phub node run --hub H --name N               join a hub as a node
   phub child start c1 --kind counter --replicas 2 --model active_passive

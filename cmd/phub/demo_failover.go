@@ -11,8 +11,8 @@ import (
 
 // The demo's pace.
 const (
-	demoCalm    = 1500 * time.Millisecond // requests flow before the first kill and after each
-	demoTakeout = 20 * time.Second        // a takeover that takes longer has failed
+	demoCalm     = 1500 * time.Millisecond // requests flow before the first kill and after each
+	demoTakeover = 20 * time.Second        // a takeover that takes longer has failed
 )
 
 // play is the story: a node dies and comes back, then the coordinator dies.
@@ -28,7 +28,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.fail(ctx, first, "an active node"); err != nil {
 		return err
 	}
-	if err := d.restart(ctx, first.node); err != nil {
+	if err := d.comeBack(ctx, first.node); err != nil {
 		return err
 	}
 	second, err := d.coordinator(ctx)
@@ -79,19 +79,19 @@ func (d *demo) victim(ctx context.Context, wanted func(node string) bool) (victi
 
 // fail kills a node and waits for the first answer of whoever took over its child.
 func (d *demo) fail(ctx context.Context, v victim, what string) error {
-	d.say("%s", d.app.paint(red, fmt.Sprintf("kill -9 %s (process %d): %s, %s among its children", v.node, d.nodes[v.node].pid(), what, v.child)))
-	ctx, cancel := context.WithTimeout(ctx, demoTakeout)
-	defer cancel()
+	d.say("%s", d.app.paint(red, fmt.Sprintf("kill -9 %s (process %d): %s, %s among its children", v.node, d.running[v.node].pid(), what, v.child)))
 	answers := d.load.await(v.child, v.node)
 	began := time.Now()
-	if err := d.nodes[v.node].kill(); err != nil {
+	if err := d.running[v.node].kill(); err != nil {
 		return err
 	}
 	stop := d.load.burst(v.child)
 	defer stop()
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("%s: nobody took over from %s within %v of its end%s", v.child, v.node, demoTakeout, d.belief(v.child))
+		return stopped(ctx)
+	case <-time.After(demoTakeover):
+		return fmt.Errorf("%s: nobody took over from %s within %v of its end%s", v.child, v.node, demoTakeover, d.belief(v.child))
 	case a := <-answers:
 		f := failover{Killed: v.node, Child: v.child, From: v.node, To: a.node, Epoch: a.epoch, Millis: millis(a.at.Sub(began))}
 		d.report.Failovers = append(d.report.Failovers, f)
@@ -112,19 +112,14 @@ func (d *demo) belief(child string) string {
 		dash(nodesIn(phub.Passive, info.Replicas)), info.Epoch)
 }
 
-// restart starts a killed node again and waits until every child has its replicas.
-func (d *demo) restart(ctx context.Context, name string) error {
+// comeBack starts a killed node again and waits until every child has its replicas.
+func (d *demo) comeBack(ctx context.Context, name string) error {
 	if !pause(ctx, demoCalm/2) {
 		return stopped(ctx)
 	}
-	<-d.nodes[name].done
 	d.say("Starting %s again", name)
-	for i := range demoNodes {
-		if fmt.Sprintf("node%d", i+1) == name {
-			if err := d.startNode(i); err != nil {
-				return err
-			}
-		}
+	if err := d.restart(name); err != nil {
+		return err
 	}
 	if err := d.settle(ctx, demoNodes); err != nil {
 		return err
@@ -133,53 +128,4 @@ func (d *demo) restart(ctx context.Context, name string) error {
 		return stopped(ctx)
 	}
 	return nil
-}
-
-// settle waits until the hub has that many nodes and all replicas that it wants.
-func (d *demo) settle(ctx context.Context, nodes int) error {
-	for {
-		st, err := d.client.Status(ctx)
-		if err == nil && st.Nodes == nodes && st.Settled && st.NoActive == 0 && st.Incomplete == 0 {
-			return nil
-		}
-		if !pause(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("wait for %d nodes and all replicas: found %d nodes, %d of %d replicas: %w",
-				nodes, st.Nodes, st.Replicas, st.Wanted, errors.Join(err, stopped(ctx)))
-		}
-		if ended := d.ended(); ended != nil {
-			return ended
-		}
-	}
-}
-
-// ended returns an error if a node that should run has ended.
-func (d *demo) ended() error {
-	for _, name := range sortedKeys(d.nodes) {
-		select {
-		case <-d.nodes[name].done:
-			return fmt.Errorf("node %s ended by itself", name)
-		default:
-		}
-	}
-	return nil
-}
-
-// stopped says why a context ended.
-func stopped(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return errors.New("interrupted")
-	}
-	return fmt.Errorf("not done in time: %w", ctx.Err())
-}
-
-// pause waits for d, and reports false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

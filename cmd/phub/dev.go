@@ -38,10 +38,6 @@ func (a *app) addDev(cli *fisk.Application) {
 	cmd.Flag("verbose", "Show the log of the nodes on stderr").Short('v').UnNegatableBoolVar(&d.verbose)
 }
 
-// embeddedAccount is what clients of embedded servers belong to, as docs/nats.md advises: an account with
-// access to what phub uses of the system account.
-const embeddedAccount = "PHUB"
-
 // devRestart is how long a dead node stays dead.
 const devRestart = 5 * time.Second
 

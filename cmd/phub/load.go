@@ -49,14 +49,14 @@ type answer struct {
 	at    time.Time
 }
 
-func startLoad(client *phub.Client, specs []phub.Spec) *load {
+func startLoad(client *phub.Client, children []string) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{
 		client: client, ctx: ctx, cancel: cancel,
 		check: newActiveCheck(), waiters: map[string]waiter{},
 	}
-	for i := range specs {
-		l.senders.Go(func() { l.send(ctx, specs[i].Child, loadEvery) })
+	for _, child := range children {
+		l.senders.Go(func() { l.send(ctx, child, loadEvery) })
 	}
 	return l
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -107,3 +108,6 @@ func pairs(m map[string]string) string {
 	}
 	return strings.Join(list, " ")
 }
+
+// millis returns d in milliseconds with two decimals.
+func millis(d time.Duration) float64 { return float64(d.Microseconds()/10) / 100 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,12 +17,14 @@ import (
 
 // nodeProcess is a node that runs as a process of its own: this program, called again.
 type nodeProcess struct {
-	name  string
-	cmd   *exec.Cmd
-	stdin io.Closer
-	log   *tail
-	done  chan struct{} // closed when the process has ended
-	err   error         // how it ended; read it after done
+	name   string
+	server string // which it was told to connect to; "" if its flags and environment say it
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	log    *tail
+	struck bool          // it was killed here, and did not end by itself
+	done   chan struct{} // closed when the process has ended
+	err    error         // how it ended; read it after done
 }
 
 // startNode starts a node of a hub.
@@ -40,7 +43,7 @@ func startSelf(name string, command []string, server string, flags, env []string
 	if server != "" {
 		args = append(args, "--no-context", "--server", server)
 	}
-	p := &nodeProcess{name: name, cmd: exec.Command(program, args...), log: &tail{also: log}, done: make(chan struct{})}
+	p := &nodeProcess{name: name, server: server, cmd: exec.Command(program, args...), log: &tail{also: log}, done: make(chan struct{})}
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "NATS_") || strings.HasPrefix(v, "PHUB_")
 	})
@@ -67,8 +70,15 @@ func (p *nodeProcess) kill() error {
 	if errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: it had ended already: %s", p.name, p.log)
 	}
+	p.struck = err == nil
 	return err
 }
+
+// killed reports whether the process ended by a signal, whoever sent it. Call it after done.
+func (p *nodeProcess) killed() bool { return p.cmd.ProcessState.ExitCode() == -1 }
+
+// hang stops the process without an end, as SIGSTOP does.
+func (p *nodeProcess) hang() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // wake lets a stopped process go on.
 func (p *nodeProcess) wake() error {
@@ -132,4 +142,24 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	lines := bytes.Split(bytes.TrimSpace(t.data), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-5):], []byte("\n")))
+}
+
+// stopped says why a context ended.
+func stopped(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return fmt.Errorf("not done in time: %w", ctx.Err())
+}
+
+// pause waits for d, and reports false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

@@ -117,6 +117,3 @@ func (c *req) show(r *phub.Reply, took time.Duration) error {
 	_, err := c.app.out.Write(data)
 	return err
 }
-
-// millis returns d in milliseconds with two decimals.
-func millis(d time.Duration) float64 { return float64(d.Microseconds()/10) / 100 }
