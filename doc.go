@@ -9,8 +9,8 @@
 // # What is promised
 //
 // At most one replica of a child that is singular or active-passive takes requests at any instant, as
-// long as the clock rates of two machines differ by less than 10 %. Nobody can stop a process from
-// outside that was paused in the middle of a request. So each request carries an epoch, which grows
+// long as the clock rates of two machines differ by less than 10 %. A process that is paused in the
+// middle of a request can't be stopped from outside. So each request carries an epoch, which grows
 // whenever another replica becomes active, and a store that checks the epoch refuses a late write.
 //
 // When a node dies, every child that was active there becomes active elsewhere, in one step for all of
