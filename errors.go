@@ -25,7 +25,7 @@ var (
 	// ErrNoCoordinator is returned when nodes answer, but none of them coordinated the hub before the
 	// deadline. Whether the request had an effect is unknown; starts, stops and moves may be repeated.
 	ErrNoCoordinator = errors.New("phub: no coordinator")
-	// ErrUntold is returned by Leave and Run when they could not reach NATS to tell the hub. The other nodes
+	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
 	// find out by themselves, as if this one had died.
 	ErrUntold = coordinator.ErrUntold
 	// ErrDropped comes out of a watch when messages were lost because the caller was too slow.

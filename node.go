@@ -48,7 +48,7 @@ type Options struct {
 	// NATS are further options for the connection: credentials, TLS. phub adds its own last: its
 	// connection never reconnects by itself, because a node must join again instead.
 	NATS []nats.Option
-	// Dial replaces the way to connect; URL and NATS are then unused. It must pass opts on, last.
+	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
 	// Drain is how long a running handler may go on when its replica loses its role in a planned
 	// change. Defaults to 30 s.
