@@ -11,7 +11,7 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// Client talks to a hub over a NATS connection that stays the caller's: it is never closed here, and
+// Client talks to a hub over a NATS connection that stays the caller's: a Client never closes it, and
 // any number of clients may share it. All methods may be called concurrently.
 //
 // A context without a deadline gets one: 5 s for requests to children, 30 s for everything else.
@@ -27,7 +27,7 @@ const (
 	defaultControlTimeout = 30 * time.Second
 )
 
-// NewClient returns a client of a hub. It sends nothing. The error says what is wrong with the name.
+// NewClient returns a client of a hub. It sends nothing. An error says what is wrong with nc or hub.
 func NewClient(nc *nats.Conn, hub string) (*Client, error) {
 	if nc == nil {
 		return nil, &protocol.FieldError{Field: "connection", Found: "nil", Allowed: "a NATS connection"}

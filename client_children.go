@@ -20,13 +20,14 @@ const (
 	defaultWait = 10 * time.Second
 )
 
-// Start starts children and waits until their replicas run, for 10 s at most. It takes any number of
-// them. The results are in the order of specs; a child that was there already with an equal spec is no
-// error. The error is not nil if a spec is invalid, or named twice, before anything was sent, or if
-// some of the children got no answer at all: their results then hold that as their error.
+// Start starts any number of children and waits, 10 s at most, until their replicas run. The results
+// are in the order of specs. A child that already exists with an equal spec is not an error.
 //
-// progress, which may be nil, is called after each answer with the number of children answered so far.
-// It is never called concurrently.
+// Start returns an error, and sends nothing, if a spec is invalid or two have one name. It also returns
+// an error if some of the children got no answer at all; their results then hold that error.
+//
+// After each answer Start calls progress, which may be nil, with the number of children answered so
+// far. It never calls it concurrently.
 func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, total int)) ([]ChildResult, error) {
 	sizes, err := checkSpecs(specs)
 	if err != nil {
@@ -44,8 +45,8 @@ func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, to
 	return b.results, err
 }
 
-// Stop stops children and waits until none of their replicas runs. Results and errors are as with
-// Start; a child that is not there is an error of its result.
+// Stop stops children and waits until none of their replicas runs. Results and errors are as for
+// Start. A child that does not exist has an error in its result.
 func (c *Client) Stop(ctx context.Context, children []string, progress func(done, total int)) ([]ChildResult, error) {
 	sizes := make([]int, len(children))
 	for i, child := range children {
@@ -78,9 +79,9 @@ func forgiveAbsent(results []ChildResult) {
 	}
 }
 
-// Move moves a child's active replica to a node, without a gap for who sends it requests, and waits
-// until that node serves it. ErrNoChild if there is no such child; a Problem with code 404 too if
-// there is no such node.
+// Move moves a child's active replica to a node, without a gap for clients, and waits until that node
+// serves it. It returns ErrNoChild if there is no such child. If there is no such node, the error is a
+// Problem with code 404, too.
 func (c *Client) Move(ctx context.Context, child, node string) (ChildResult, error) {
 	if err := protocol.ValidateChild(child); err != nil {
 		return ChildResult{}, fmt.Errorf("move child: %w", err)

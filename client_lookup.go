@@ -8,14 +8,14 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// Filter says which children to list. Its zero value lists all of them.
+// Filter says which children to list. The zero value lists all of them.
 type Filter struct {
-	// Children is a child's name, or a filter over names as in NATS subjects: "orders.*", "orders.>". Empty
-	// for all.
+	// Children is a child's name, or a filter as in NATS subjects: "orders.*", "orders.>". Empty means
+	// all.
 	Children string
 	// Node leaves out children without a replica on that node.
 	Node string
-	// Tag leaves out children whose metadata has another "tag".
+	// Tag leaves out children whose metadata does not have this "tag".
 	Tag string
 }
 
@@ -36,9 +36,9 @@ func (f *Filter) validate() error {
 	return nil
 }
 
-// List returns the children that match, by name. It reads page by page while the caller takes them:
-// what changes meanwhile may be seen or not. After an error it ends; a *protocol.FieldError says what is
-// wrong with the filter.
+// List returns the matching children, sorted by name. It reads page by page while the caller ranges over
+// them, so it may or may not show a change made meanwhile. It ends after an error. A
+// *protocol.FieldError says what is wrong with the filter.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[ChildInfo, error] {
 	return func(yield func(ChildInfo, error) bool) {
 		if err := f.validate(); err != nil {
@@ -71,7 +71,7 @@ func (c *Client) page(ctx context.Context, req protocol.ListRequest) (protocol.L
 	return page, err
 }
 
-// Info returns all that is known of a child. ErrNoChild if there is none of that name.
+// Info returns all that the hub knows of a child, or ErrNoChild if there is none of that name.
 func (c *Client) Info(ctx context.Context, child string) (ChildInfo, error) {
 	var info ChildInfo
 	if err := protocol.ValidateChild(child); err != nil {
@@ -81,7 +81,7 @@ func (c *Client) Info(ctx context.Context, child string) (ChildInfo, error) {
 	return info, err
 }
 
-// Nodes returns the nodes of the hub, those that left or were lost included, by name.
+// Nodes returns the nodes of the hub sorted by name, including those that left or were lost.
 func (c *Client) Nodes(ctx context.Context) (Nodes, error) {
 	var nodes Nodes
 	err := c.control(ctx, protocol.VerbNodes, struct{}{}, 0, &nodes)

@@ -17,7 +17,7 @@ var (
 	// the request may be sent again.
 	ErrNoActive = errors.New("phub: no active replica")
 	// ErrNoAnswer is returned when a request was sent and no answer came before the deadline. Its
-	// effect is unknown. Requests that may be handled twice are retried with the option Idempotent.
+	// effect is unknown. With the option Idempotent such a request is sent again.
 	ErrNoAnswer = errors.New("phub: no answer")
 	// ErrHandler matches every *RemoteError: the worker itself answered with an error.
 	ErrHandler = errors.New("phub: handler error")
@@ -32,7 +32,7 @@ var (
 	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
 	// find out by themselves, as if this one had died.
 	ErrUntold = coordinator.ErrUntold
-	// ErrDropped comes out of a watch when messages were lost because they were not taken in time.
+	// ErrDropped comes out of a watch when messages were lost because the caller was too slow.
 	ErrDropped = errors.New("phub: watch fell behind")
 )
 

@@ -9,9 +9,9 @@ import (
 )
 
 type (
-	// Examination is what a NATS deployment was found to give a hub.
+	// Examination is what a NATS deployment was found to offer a hub.
 	Examination = jetstream.Examination
-	// Finding is something that was tried: after how long it came, or why it didn't.
+	// Finding is the result of one try: how long it took to come, or why it didn't.
 	Finding = jetstream.Finding
 	// BucketFinding is a bucket of the hub.
 	BucketFinding = jetstream.BucketFinding
@@ -20,10 +20,10 @@ type (
 // ErrNoAccess is a Finding's error where the account lacks an import from the system account: docs/nats.md.
 var ErrNoAccess = jetstream.ErrNoAccess
 
-// Examine finds out what the NATS servers that dial reaches give to a hub: whether they are as phub needs
-// them, and what proof of a node's end there is. It tries that with connections of its own, and touches
-// nothing of the hub, which need not be there. It takes up to some seconds. The error says that no server
-// was reached. dial must pass opts on, last.
+// Examine finds out what the NATS servers that dial reaches offer a hub: whether they meet phub's needs,
+// and what proof of a node's end they give. It tries that with its own connections and leaves the hub,
+// which need not exist, untouched. It takes up to a few seconds. An error means that it reached no
+// server. dial must pass opts on, last.
 func Examine(ctx context.Context, hub string, dial func(opts ...nats.Option) (*nats.Conn, error)) (*Examination, error) {
 	return jetstream.Examine(ctx, hub, dial)
 }

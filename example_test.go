@@ -36,7 +36,7 @@ func run(ctx context.Context, nc *nats.Conn) (*nats.Msg, error) {
 	return nc.RequestWithContext(ctx, "phub.my_hub.req.greeter", []byte("Joe")) // any NATS client can ask
 }
 
-// A node, a child and a request: the program of the README's first screen.
+// A node, a child and a request: the program at the top of the README.
 func Example() {
 	ctx, nc, end := exampleNATS()
 	defer end()
@@ -50,7 +50,7 @@ func Example() {
 }
 
 // Two nodes join a hub. The child has an active replica on one of them and a passive one on the other;
-// when the active one's node leaves, the other one is active, in a later epoch.
+// when the active one's node leaves, the other becomes active, in a later epoch.
 func ExampleJoin() {
 	ctx, nc, end := exampleNATS()
 	defer end()
@@ -137,7 +137,7 @@ func ExampleClient_Request() {
 	// there is no child nobody
 }
 
-// ledger numbers what it is sent, and notes in which mode it is. Handle and ModeChanged of one replica
+// ledger numbers the entries it is sent, and remembers its mode. Handle and ModeChanged of one replica
 // never run at the same time.
 type ledger struct {
 	mode    phub.Mode
@@ -154,8 +154,8 @@ func (l *ledger) Handle(_ context.Context, m *phub.Message) ([]byte, error) {
 	return fmt.Appendf(nil, "entry %d by the %s replica", len(l.entries), l.mode), nil
 }
 
-// A worker of one's own: a type with a Handle method. What else it can do, it says by having the
-// method; this one is told its mode.
+// A worker of your own is a type with a Handle method. Other methods are optional: this one has
+// ModeChanged, so phub tells it its mode.
 func ExampleWorker() {
 	ctx, nc, end := exampleNATS()
 	defer end()
@@ -198,7 +198,70 @@ func ExampleWorker() {
 	// 400 an entry is needed
 }
 
-// exampleNATS starts an embedded NATS server and connects to it; what it returns last ends both.
+// A watch shows what happens in a hub, from now on. It is for people and for programs that look on.
+func ExampleClient_Watch() {
+	ctx, nc, end := exampleNATS()
+	defer end()
+	node, err := phub.Join(ctx, phub.Options{
+		Hub: "my_hub", Name: "node1", URL: nc.ConnectedUrl(), Kinds: map[string]phub.Kind{"hello": hello},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer node.Leave(ctx)
+	client, err := phub.NewClient(nc, "my_hub")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	changes, err := client.Watch(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := client.Start(ctx, []phub.Spec{{Child: "greeter", Kind: "hello"}}, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for change, err := range changes {
+		switch {
+		case err != nil: // a message was lost or is no good; the watch goes on
+			fmt.Println(err)
+		case change.Mode != nil:
+			fmt.Println(change.Mode.Child, "is", change.Mode.Mode, "on", change.Mode.Node)
+			return
+		}
+	}
+	// Output: greeter is active on node1
+}
+
+// Child specs in YAML or JSON. Errors say which field is wrong, what was found and what is allowed.
+func ExampleParseSpecs() {
+	specs, err := phub.ParseSpecs([]byte(`
+children:
+  - child: orders.eu
+    kind: echo
+    metadata: {tag: orders}
+    redundancy: {replication_factor: 2, replication_model: active_passive}
+  - {child: cache, kind: counter}
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, s := range specs {
+		fmt.Println(s.Child, s.Kind, s.Redundancy.Factor)
+	}
+	_, err = phub.ParseSpecs([]byte("{child: cache, kind: counter, redundancy: {replication_factor: 5000}}"))
+	fmt.Println(err)
+	// Output:
+	// orders.eu echo 2
+	// cache counter 0
+	// document 1: replication_factor: found "5000", allowed is 1 to 1000, or cluster_size
+}
+
+// exampleNATS starts an embedded NATS server and connects to it. The function that it returns ends both.
 func exampleNATS() (context.Context, *nats.Conn, func()) {
 	server, err := natsembed.StartServer(natsembed.Config{})
 	if err != nil {

@@ -24,21 +24,21 @@ import (
 // Version is phub's version.
 const Version = "0.1.0"
 
-// Options says how a process joins a hub. Only Name and Kinds are needed by most.
+// Options says how a process joins a hub. Most programs need only Name and Kinds.
 type Options struct {
 	// Hub is the hub's name. Defaults to "default".
 	Hub string
 	// Name is this node's name, unique among the hub's living nodes. Defaults to the host's name, with
-	// what a name may not hold replaced by "-".
+	// characters that a name may not contain replaced by "-".
 	Name string
-	// Labels describe the node. The label "zone" keeps replicas of one child apart.
+	// Labels describe the node. phub keeps replicas of one child in different zones (label "zone").
 	Labels map[string]string
 	// Capacity is this node's share of the load relative to others. Defaults to 1.
 	Capacity int
 	// Kinds are the workers that this node can run, by kind.
 	Kinds map[string]Kind
-	// Config is what to ask of the hub's configuration. The first node sets it; a later one that asks
-	// for something else is refused. What is left open is taken as it is.
+	// Config is the configuration to ask the hub for. The first node sets it; a later one that asks
+	// for something else is refused. Fields left empty accept what the hub has.
 	Config Config
 	// Replicas is how many NATS servers keep each of the hub's buckets. Defaults to as many as the NATS
 	// cluster allows, up to 3.
@@ -51,10 +51,10 @@ type Options struct {
 	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last. An error that
 	// is an ErrPermanent ends the first attempt to join; after any other one the node tries again.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
-	// Drain is for how long a handler that runs when its replica loses its role in order may go on.
-	// Defaults to 30 s.
+	// Drain is how long a running handler may go on when its replica loses its role in a planned
+	// change. Defaults to 30 s.
 	Drain time.Duration
-	// Logger gets changes of role and what a person should look at. Defaults to slog.Default().
+	// Logger gets changes of role, and whatever a person should look at. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
@@ -150,10 +150,10 @@ type Node struct {
 	leave   sync.Once
 }
 
-// Join makes this process a node of a hub, and returns when it is a member. It goes on trying until
-// ctx ends while NATS can't be reached, and then says why not; what waiting won't mend (a name that a living node has, a
-// configuration that differs from the hub's, NATS without JetStream or too old) is returned at once.
-// The node lives on after ctx has ended, until Leave.
+// Join makes this process a node of a hub, and returns when it is a member. While NATS can't be
+// reached it keeps trying until ctx ends, and then says what stood in the way. It returns at once what
+// waiting won't mend: a name that a living node has, a configuration that differs from the hub's, NATS
+// without JetStream or too old. The node lives on after ctx has ended, until Leave.
 func Join(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -175,8 +175,9 @@ func Join(ctx context.Context, o Options) (*Node, error) {
 	}
 }
 
-// Run joins a hub, stays until ctx ends, and leaves in order. It returns nil after that, also if ctx is
-// cancelled before the node has joined, and else what kept it from joining, or ended it.
+// Run joins a hub, stays until ctx ends, and leaves in order. Then it returns nil, even if ctx was
+// cancelled before the node had joined. Otherwise it returns what kept the node from joining, or ended
+// it.
 func Run(ctx context.Context, o Options) error {
 	n, err := Join(ctx, o)
 	if err != nil {
@@ -275,9 +276,9 @@ func (n *Node) closeSession() {
 	}
 }
 
-// Leave leaves the hub in order: handlers that run are finished, workers stopped, the other nodes told.
-// When ctx ends before that, what is left is cut off, and the others find out by themselves; so they do
-// when NATS can't be reached for more than a second: ErrUntold. It is idempotent.
+// Leave leaves the hub in order: it finishes running handlers, stops workers and tells the other nodes.
+// If ctx ends first, the rest is cut off, and the others find out by themselves. They also do if NATS
+// can't be reached for more than a second; Leave then returns ErrUntold. It is idempotent.
 func (n *Node) Leave(ctx context.Context) error {
 	n.leave.Do(func() {
 		err := n.host.Stop(ctx)
@@ -304,7 +305,7 @@ func (n *Node) abandon() {
 // Done is closed when the node has ended; then Err says why.
 func (n *Node) Done() <-chan struct{} { return n.done }
 
-// Err returns nil while the node lives and after it left in order, and else what ended it.
+// Err returns nil while the node lives and after it left in order; otherwise what ended it.
 func (n *Node) Err() error {
 	select {
 	case <-n.done:
@@ -321,7 +322,7 @@ func (n *Node) Name() string { return n.opts.Name }
 func (n *Node) Hub() string { return n.opts.Hub }
 
 // Incarnation returns the UUID of the node's present incarnation. It changes when the hub had to
-// remove the node and it joined again.
+// remove the node and the node joined again.
 func (n *Node) Incarnation() string { return n.coord.Status().Incarnation.ID }
 
 // View returns the number of the newest view that the node knows.

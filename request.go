@@ -30,14 +30,14 @@ type requestOptions struct {
 	perTry     time.Duration
 }
 
-// Idempotent says that the request may be handled more than once: it is then sent again also when it
-// was delivered and no answer came, or when the replica lost its role while it handled it.
+// Idempotent says that the request may be handled more than once. It is then also sent again if it
+// was delivered and no answer came, or if the replica lost its role while it handled it.
 func Idempotent() RequestOption {
 	return func(o *requestOptions) { o.idempotent = true }
 }
 
 // PerTry is how long an Idempotent request waits for an answer before it is sent again. Defaults to
-// 1 s. It means nothing for other requests.
+// 1 s. It has no effect on other requests.
 func PerTry(d time.Duration) RequestOption {
 	return func(o *requestOptions) { o.perTry = d }
 }
@@ -53,9 +53,9 @@ const (
 	lookupAfter = 50 * time.Millisecond
 )
 
-// Request sends a request to the active replica of a child and returns its reply. It retries, with
-// back-off, until ctx ends (5 s if that has no deadline), where that is safe: when nobody received the
-// request, and when the replica answered that it may not serve at this moment.
+// Request sends a request to the active replica of a child and returns its reply. It retries with
+// back-off until ctx ends (5 s if that has no deadline), but only where that is safe: when nobody
+// received the request, and when the replica answered that it may not serve at this moment.
 //
 // Errors: ErrNoChild if the hub has no such child; ErrNoActive if no replica took the request in time;
 // ErrNoAnswer if it was delivered and not answered; a *RemoteError if the handler answered with an

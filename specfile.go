@@ -15,7 +15,7 @@ import (
 
 // FromFile reads child specs from a YAML or JSON file: one spec, a list of them, or an object with the
 // list under "children". A YAML file may hold several documents. Errors name the file, the child and
-// the field; fields that no spec has are errors.
+// the field. Unknown fields are errors.
 func FromFile(path string) ([]Spec, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func FromFile(path string) ([]Spec, error) {
 	return specs, nil
 }
 
-// ParseSpecs reads child specs as FromFile does.
+// ParseSpecs reads child specs from data, in the formats that FromFile reads.
 func ParseSpecs(data []byte) ([]Spec, error) {
 	var specs []Spec
 	for i, doc := range documents(data) {

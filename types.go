@@ -2,7 +2,7 @@ package phub
 
 import "github.com/phub-io/phub/protocol"
 
-// What users name of the protocol. Each is documented where it is declared.
+// Types of the protocol that users name. Each is documented where it is declared.
 type (
 	// Spec describes a child: its name, its kind, and what it is run with.
 	Spec = protocol.Spec
@@ -16,7 +16,7 @@ type (
 	Duration = protocol.Duration
 	// Factor is a number of replicas, or ClusterSize.
 	Factor = protocol.Factor
-	// Mode is what a replica is at a moment: Active or Passive.
+	// Mode is what a replica is at this moment: Active or Passive.
 	Mode = protocol.Mode
 	// ChildResult is what became of one child of a start, stop or move.
 	ChildResult = protocol.ChildResult
@@ -32,7 +32,7 @@ type (
 	Status = protocol.StatusResponse
 	// Problem is an error as the hub sent it: a code, a message and what to try.
 	Problem = protocol.Problem
-	// ModeMessage tells that the mode of one replica changed.
+	// ModeMessage says that the mode of one replica changed.
 	ModeMessage = protocol.ModeMessage
 	// Event is a life-cycle event.
 	Event = protocol.Event
@@ -42,7 +42,7 @@ type (
 	Entry = protocol.Entry
 )
 
-// Values that users name of the protocol.
+// Values of the protocol that users name.
 const (
 	Active  = protocol.Active
 	Passive = protocol.Passive

@@ -16,28 +16,28 @@ import (
 
 // Change is one thing that happened in a hub. Exactly one of the pointers is set.
 type Change struct {
-	Time      time.Time     `json:"time"` // when it arrived here
+	Time      time.Time     `json:"time"` // when it arrived at this client
 	Mode      *ModeMessage  `json:"mode,omitempty"`
 	Event     *Event        `json:"event,omitempty"`
 	View      *View         `json:"view,omitempty"`
 	Placement *PlacementSet `json:"placement,omitempty"`
 }
 
-// PlacementSet is a placement that was stored, or taken away.
+// PlacementSet is a placement that was stored or removed.
 type PlacementSet struct {
 	Child    string `json:"child"`
-	Entry    *Entry `json:"entry,omitempty"` // nil if it was taken away
+	Entry    *Entry `json:"entry,omitempty"` // nil if it was removed
 	Revision uint64 `json:"revision,omitempty"`
 }
 
 // watchBuffer is how many messages may wait for whoever takes them.
 const watchBuffer = 1 << 16
 
-// Watch returns the live stream of modes, events, views and placements of the hub, from now until ctx
-// ends. When it returns, the server has registered the interest: whatever happens after it is seen.
-// A message that cannot be decoded, and messages lost because they were not taken in time (ErrDropped),
-// come as errors between the others; the stream goes on after them. It may be ranged over once. Nothing may rest
-// on it for correctness: these are core NATS messages, for people and for programs that look on.
+// Watch returns the live stream of modes, events, views and placements of the hub, until ctx ends. When
+// it returns, the server has registered the subscriptions: the stream has everything that happens after
+// that. A message that can't be decoded comes as an error, and so do messages that were lost because the
+// caller was too slow (ErrDropped); the stream goes on after them. It may be ranged over once. Don't
+// rely on it for correctness: these are core NATS messages, for people and for programs that look on.
 func (c *Client) Watch(ctx context.Context) (iter.Seq2[Change, error], error) {
 	w := &watch{client: c, msgs: make(chan *nats.Msg, watchBuffer)}
 	if err := w.subscribe(ctx); err != nil {

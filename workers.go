@@ -2,11 +2,11 @@ package phub
 
 import "github.com/phub-io/phub/worker"
 
-// What the code of a worker names. Each is documented where it is declared.
+// Types that the code of a worker names. Each is documented where it is declared.
 type (
-	// Worker is the code a user writes; one value of it per replica.
+	// Worker is the code that a user writes; each replica has its own value.
 	Worker = worker.Worker
-	// HandlerFunc is a Worker that is nothing but its handler.
+	// HandlerFunc is a Worker that consists of its handler only.
 	HandlerFunc = worker.HandlerFunc
 	// Kind makes the worker of one replica.
 	Kind = worker.Kind
@@ -14,13 +14,13 @@ type (
 	Replica = worker.Replica
 	// Message is a request as a worker's handler gets it.
 	Message = worker.Request
-	// ModeChange tells a worker of its mode.
+	// ModeChange tells a worker its mode.
 	ModeChange = worker.ModeChange
 	// Starter is a Worker that prepares itself before its first request.
 	Starter = worker.Starter
-	// Runner is a Worker with work of its own beside requests.
+	// Runner is a Worker with background work.
 	Runner = worker.Runner
-	// ModeListener is a Worker that is told of its mode.
+	// ModeListener is a Worker that is told its mode.
 	ModeListener = worker.ModeListener
 	// Stopper is a Worker that cleans up when it is stopped.
 	Stopper = worker.Stopper
@@ -28,7 +28,7 @@ type (
 	HandlerError = worker.Error
 )
 
-// Causes with which the context of a handler or Runner ends: context.Cause.
+// Causes with which the context of a handler or a Runner ends; see context.Cause.
 var (
 	ErrLeaseLost = worker.ErrLeaseLost
 	ErrDemoted   = worker.ErrDemoted

@@ -12,14 +12,13 @@ type Config struct {
 	Redundancy Redundancy `json:"redundancy"`
 	// Heartbeat is the interval at which nodes renew their lease. Default 500 ms.
 	Heartbeat Duration `json:"heartbeat"`
-	// Lease is how long a node is waited for after it fell silent. Default 2 s, at least 3 heartbeats, at
-	// most 30 m.
+	// Lease is how long the hub waits for a silent node. Default 2 s, at least 3 heartbeats, at most 30 m.
 	Lease Duration `json:"lease"`
-	// Authority is how long a silent coordinator is waited for. Default 15 s, at least 2 leases: it must
-	// outlive the election of a stream leader (4 to 9 s). At most 1 h.
+	// Authority is how long the hub waits for a silent coordinator unless the members give it up. Default
+	// 15 s, at least 2 leases, at most 1 h. It must outlive the election of a stream leader (4 to 9 s).
 	Authority Duration `json:"authority"`
-	// Probe is the least interval at which the coordinator looks whether a node's connection is still
-	// there; it grows with the number of nodes. Default 25 ms, or a shorter heartbeat.
+	// Probe is the shortest interval at which the coordinator checks that a node's connection is still
+	// there; the interval grows with the number of nodes. Default 25 ms, or a shorter heartbeat.
 	Probe Duration `json:"probe"`
 	// Failover says what proof a closed connection is, and whether a node that hangs is disconnected.
 	// Default auto.
@@ -31,8 +30,8 @@ type Failover string
 
 // The failover settings.
 const (
-	FailoverAuto   Failover = "auto"   // a connection seen closed replaces the node at once
-	FailoverStrict Failover = "strict" // the lease is always waited out
+	FailoverAuto   Failover = "auto"   // a node whose connection is seen closed is replaced at once
+	FailoverStrict Failover = "strict" // the hub always waits the lease out
 	FailoverFast   Failover = "fast"   // as auto, and a node that hangs is disconnected by its NATS server
 )
 

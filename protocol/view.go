@@ -1,7 +1,7 @@
 package protocol
 
 // View is one committed state of the hub: who is a member and who coordinates. It is stored under
-// ViewKey, as the last message of each commit; its number grows by one with each commit.
+// ViewKey, as the last message of each commit; its number grows by one or more with each commit.
 type View struct {
 	V           int         `json:"v"`
 	Number      uint64      `json:"view"`

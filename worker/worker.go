@@ -6,12 +6,12 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// Worker is the code that a user writes; there is one value of it for each replica.
+// Worker is the code that a user writes. Each replica has its own value.
 type Worker interface {
 	// Handle answers one request. It is called for one request at a time, in order of arrival, and
 	// never while ModeChanged runs. ctx is cancelled when the replica loses its role or is stopped;
-	// context.Cause says why. The result is sent to whoever asked; an error that is an *Error with its
-	// code, any other with 500. A panic answers 502 and restarts the replica.
+	// context.Cause says why. The caller gets the result. An *Error is sent with its code, any other
+	// error with 500. A panic answers 502 and restarts the replica.
 	Handle(ctx context.Context, r *Request) ([]byte, error)
 }
 
@@ -21,29 +21,29 @@ type HandlerFunc func(ctx context.Context, r *Request) ([]byte, error)
 // Handle calls f.
 func (f HandlerFunc) Handle(ctx context.Context, r *Request) ([]byte, error) { return f(ctx, r) }
 
-// Starter is a Worker that is to be started before its first request. An error counts as a failure:
-// the replica is restarted with back-off. ctx is cancelled when the replica is stopped meanwhile.
+// Starter is a Worker that prepares itself before its first request. An error counts as a failure:
+// the replica is restarted with back-off. ctx is cancelled if the replica is stopped meanwhile.
 type Starter interface {
 	Start(ctx context.Context, r Replica) error
 }
 
 // Runner is a Worker with background work. Run is called on its own goroutine after the start, in
-// either mode, and runs while the replica lives: returning nil is its normal end, an error a failure.
-// What follows is up to the child's restart policy. ctx is cancelled when the replica is stopped.
+// either mode, and may run as long as the replica lives. Returning nil is a normal end, an error is a
+// failure; the child's restart policy decides what follows. ctx is cancelled when the replica is stopped.
 type Runner interface {
 	Run(ctx context.Context) error
 }
 
-// ModeListener is a Worker that wants to know its mode. ModeChanged is called first of all after the
-// start, and then at each change, before any request of that mode; which modes are told is the
-// child's redundancy_signal.
+// ModeListener is a Worker that wants to know its mode. ModeChanged is called right after the start,
+// and then at each change, before any request in that mode. The child's redundancy_signal says which
+// modes it is called for.
 type ModeListener interface {
 	ModeChanged(ctx context.Context, m ModeChange)
 }
 
-// Stopper is a Worker that has something to clean up. Stop is called once for each worker that was
-// started without an error, also after it ended or panicked; no other method but Run runs then,
-// unless it ignored its context. ctx ends with the time-out after which the worker is abandoned.
+// Stopper is a Worker that cleans up. Stop is called once for each worker that started without an
+// error, even after it ended or panicked. Meanwhile no other method but Run runs, unless it ignored its
+// context. When ctx ends, the worker is abandoned.
 type Stopper interface {
 	Stop(ctx context.Context) error
 }

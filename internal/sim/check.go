@@ -22,7 +22,7 @@ const (
 	RuleConfig    = "the configuration is kept"
 	RuleOneRun    = "one worker of a child on a node"
 	RuleJoin      = "a node with a free name is let in"
-	RuleHeal      = "it heals alone"
+	RuleHeal      = "it heals by itself"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
 	RuleEnds      = "what happens comes to an end"
