@@ -87,7 +87,9 @@ func TestHost_LossOfTrustIsAWarningUnlessTheNodeLeaves(t *testing.T) {
 	for reason, level := range map[string]string{"fenced": "level=WARN", string(protocol.Left): "level=DEBUG"} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
-			n := newNode(t, newBus(), "n1", nil, func(c *worker.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})) })
+			n := newNode(t, newBus(), "n1", nil, func(c *worker.Config) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
 			n.trust(time.Second)
 			n.Trust(0, reason)
 			n.stop(t)

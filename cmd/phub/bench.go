@@ -49,7 +49,7 @@ func (a *app) addBench(cli *fisk.Application) {
 		"stands the limit: how long plain NATS connections take, in the same run, to subscribe as many subjects when " +
 		"another one that had as many is closed, and to answer on each. Exit code 0 means: every child came back, and never were two replicas active at once.")
 	cmd.Flag("fault", "What happens: kill, coordinator (it is killed), hang or hang-coordinator; default is kill").PlaceHolder("FAULT").Default(faultKill).
-		Validator(oneOf(faultKill, faultCoordinator, faultHang, faultHangCoordinator)).StringVar(&b.fault)
+		Validator(oneOf([]string{faultKill, faultCoordinator, faultHang, faultHangCoordinator})).StringVar(&b.fault)
 	cmd.Flag("failover", "The hub's way of failover, as for node run").PlaceHolder("MODE").Validator(failoverMode).StringVar(&b.failover)
 	cmd.Flag("children", "How many children, with two replicas each; default is 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&b.children)
 	cmd.Flag("nodes", "How many nodes; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&b.nodes)

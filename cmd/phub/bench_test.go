@@ -49,7 +49,7 @@ func TestBenchFailover_UsageErrors(t *testing.T) {
 		"--runs 0":      "--runs: found 0, allowed is 1 to 10000",
 		"--embedded 2":  "--embedded: found 2, allowed is 1 or 3",
 		"--runs many":   "found \"many\"",
-		"--fault flood": `fault: found "flood", allowed is one of kill, coordinator, hang, hang-coordinator`,
+		"--fault flood": `--fault: found "flood", want kill, coordinator, hang or hang-coordinator`,
 	} {
 		args := append([]string{"bench", "failover"}, strings.Fields(line)...)
 		phubRun(t, nil, "", args...).want(t, exitUsage, "", inErr)
