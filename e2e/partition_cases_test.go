@@ -42,6 +42,7 @@ func nodePartitions() []partition {
 		{name: "node cut from all NATS servers", coordinator: true, active: true, fault: node(gone), lasts: 3 * time.Second, worst: pledgesEnd, always: true},
 		{name: "node cut for 1 s from all NATS servers", active: true, fault: node(gone), lasts: time.Second, brief: true, worst: leaseEnds},
 		{name: "one way: what the node sends is lost", active: true, fault: toServers, lasts: 3 * time.Second, worst: leaseEnds, always: true},
+		{name: "one way: what the node sends is lost", coordinator: true, active: true, fault: toServers, lasts: 3 * time.Second, worst: pledgesEnd},
 		{name: "one way: what is sent to the node is lost", active: true, fault: fromServers, lasts: 3 * time.Second, worst: oneMore},
 		{name: "one way: what is sent to the node is lost", coordinator: true, active: true, fault: fromServers, lasts: 3 * time.Second, worst: pledgesEnd},
 	}
@@ -57,10 +58,14 @@ func serverPartitions() []partition {
 		{name: "server, its node and its client cut off", alone: true, coordinator: true, active: true, fault: island, lasts: 3 * time.Second, worst: pledgesEnd},
 		{name: "server, its node and its client cut off", alone: true, active: true, leads: true, fault: island, lasts: 3 * time.Second, worst: electionEnds},
 		{name: "server, its node and its client cut off", alone: true, coordinator: true, active: true, leads: true, fault: island, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds, always: true},
+		{name: "server, its node and its client cut off", alone: true, leads: true, fault: island, lasts: 3 * time.Second},
+		{name: "server, its node and its client cut off", alone: true, coordinator: true, leads: true, fault: island, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds},
 		{name: "server cut from the other servers only", alone: true, active: true, fault: server(gone), lasts: 3 * time.Second, worst: leaseEnds},
 		{name: "server cut from the other servers only", alone: true, active: true, leads: true, fault: server(gone), lasts: 3 * time.Second, worst: electionEnds},
 		{name: "server cut from the other servers only, for long", alone: true, active: true, fault: server(gone), lasts: 3 * time.Second, rejoins: true, worst: leaseEnds},
 		{name: "one way: what the server sends to the others is lost", alone: true, active: true, leads: true, fault: toServers, lasts: 3 * time.Second, worst: electionEnds},
+		{name: "one way: what the server sends to the others is lost", alone: true, coordinator: true, active: true, leads: true, fault: toServers, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds},
+		{name: "one way: what the others send to the server is lost", alone: true, coordinator: true, active: true, leads: true, fault: fromServers, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds},
 		{name: "one way: what the others send to the server is lost", alone: true, active: true, leads: true, fault: fromServers, lasts: 3 * time.Second, worst: electionEnds},
 	}
 }
@@ -71,7 +76,7 @@ const pings = `cluster { ping_interval: "2s", ping_max: 2 }`
 // pingPartitions are faults after which routes between servers must come back.
 func pingPartitions() []partition {
 	return []partition{
-		{name: "server, its node and its client cut off; servers ping each other", alone: true, coordinator: true, active: true, leads: true, fault: island, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds},
+		{name: "server, its node and its client cut off; servers ping each other", alone: true, coordinator: true, active: true, leads: true, fault: island, lasts: 3 * time.Second, worst: electionEnds, elsewhere: electionEnds, always: true},
 	}
 }
 
@@ -82,7 +87,7 @@ func companyPartitions() []partition {
 	const name = "server, three of five nodes and a client cut off"
 	deaf := func(s *split, side int) { s.net.Set(gone, s.allOn(others(side)...), s.allOn(side)) }
 	return []partition{
-		{name: "server, two of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 1, fault: island, lasts: 3 * time.Second, worst: pledgesEnd, beside: pledgesEnd.and(leaseEnds)},
+		{name: "server, two of five nodes and a client cut off", alone: true, coordinator: true, active: true, company: 1, fault: island, lasts: 3 * time.Second, worst: pledgesEnd, beside: pledgesEnd.and(leaseEnds), always: true},
 		{name: name, alone: true, coordinator: true, active: true, company: 2, fault: island, lasts: 3 * time.Second, worst: authorityEnds, beside: authorityEnds.and(leaseEnds)},
 		{name: name, alone: true, coordinator: true, active: true, leads: true, company: 2, fault: island, lasts: 3 * time.Second, worst: electionAuthorityEnds, beside: electionAuthorityEnds.and(leaseEnds), elsewhere: electionEnds},
 		{name: name + ", one way: what is sent to them is lost", alone: true, coordinator: true, active: true, leads: true, company: 2, fault: deaf, lasts: 3 * time.Second, worst: electionAuthorityEnds, beside: electionAuthorityEnds.and(leaseEnds), elsewhere: electionEnds},

@@ -147,6 +147,7 @@ func (o *observation) judge() {
 		}
 		o.t.Logf("%v; %d frames lost", r, o.lost)
 		o.within(c.child, r.seen, c.worst)
+		o.stops(c, r.minority)
 		table.add(o.t.Name(), r)
 	}
 	o.within("another child", elsewhere, o.p.elsewhere)
@@ -160,6 +161,25 @@ func (o *observation) within(child string, gap time.Duration, w worst) {
 	}
 	if gap > most {
 		o.t.Errorf("%s: %s was not served for %v, at most %v is allowed", o.p.name, child, gap, most)
+	}
+}
+
+// stops fails the test if the side went on to serve for longer than a lease after the cut, or where its coordinator has
+// a majority of the nodes, for longer than its authority, and a lease that it granted at the end of that.
+func (o *observation) stops(c concern, served time.Duration) {
+	o.t.Helper()
+	most := o.terms.Lease.Std()
+	switch {
+	case c.worst.formula == untold.formula:
+		return
+	case strings.Contains(c.worst.formula, "A"):
+		most = o.terms.Authority.Std()
+		if strings.Contains(c.worst.formula, "L") {
+			most += o.terms.Lease.Std()
+		}
+	}
+	if most += nothing; served > most {
+		o.t.Errorf("%s: the side that was cut off served %s for %v more, at most %v is allowed", o.p.name, c.child, served, most)
 	}
 }
 

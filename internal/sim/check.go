@@ -237,7 +237,7 @@ func (c *checker) serving(p *process) {
 	if !p.runs() || p.unaware() || c.w.broken != nil {
 		return
 	}
-	for _, s := range p.host.slots {
+	for _, s := range p.host.all() {
 		if s.serves() {
 			c.serves(p, s)
 		}

@@ -121,6 +121,9 @@ func (r *rule) misses(seed uint64) *sim.Violation {
 // TestRules switches each rule off, and looks for a run that breaks what it is for.
 func TestRules(t *testing.T) {
 	t.Parallel()
+	if *off != "" && !slices.ContainsFunc(rules, func(r rule) bool { return r.name == *off }) {
+		t.Fatalf("-sim.off=%s: there is no such rule", *off)
+	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

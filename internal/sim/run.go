@@ -34,7 +34,8 @@ func Run(p Plan, u Unsafe, lines int) Result {
 func (w *world) run() {
 	defer func() {
 		if x := recover(); x != nil {
-			w.breach(RulePanic, "%v\n%s", x, debug.Stack())
+			w.breach(RulePanic, "%v", x)
+			w.broken.Stack = string(debug.Stack())
 		}
 	}()
 	w.play()

@@ -29,6 +29,7 @@ type hunt struct {
 	events  atomic.Uint64
 	slowest atomic.Int64 // healing, in thousandths of what it may take
 	expired atomic.Bool
+	told    atomic.Bool // the story of a seed that failed
 	began   time.Time
 	until   time.Time // the test's time limit, less some time to end; zero if there is none
 }
@@ -73,7 +74,11 @@ func (h *hunt) work() {
 		h.done.Add(1)
 		h.events.Add(r.Steps)
 		h.healed(p, r)
-		if r.Violation != nil {
+		switch {
+		case r.Violation == nil:
+		case h.told.CompareAndSwap(false, true):
+			h.t.Errorf("seed %d: %v\n%s", s, r.Violation, sim.Explain(p, sim.Unsafe{}, *lines))
+		default:
 			h.t.Errorf("seed %d: %v\nIts story: go test ./internal/sim -run TestSim -sim.seed=%d", s, r.Violation, s)
 		}
 	}

@@ -152,7 +152,11 @@ func Explain(p Plan, u Unsafe, lines int) string { return Tell(Shrink(p, u, 400)
 // Tell returns a plan that breaks a promise, and its story.
 func Tell(p Plan, u Unsafe, lines int) string {
 	r := Run(p, u, lines)
-	return fmt.Sprintf("%s\nbroken: %v\n\nThe story: seconds, who, what.\n%s", p, r.Violation, r.Story)
+	text := fmt.Sprintf("%s\nbroken: %v\n\nThe story: seconds, who, what.\n%s", p, r.Violation, r.Story)
+	if r.Violation != nil && r.Violation.Stack != "" {
+		text += "\n" + r.Violation.Stack
+	}
+	return text
 }
 
 // Detail returns all that happens in a run, each record, heartbeat and answer.

@@ -35,6 +35,30 @@ func TestSim_SeedIsRun(t *testing.T) {
 	}
 }
 
+// TestSim_SeedIsRunThatBreaks does the same with runs that break a promise: two may break at the same instant, and the
+// one that is told must not depend on chance.
+func TestSim_SeedIsRunThatBreaks(t *testing.T) {
+	t.Parallel()
+	broken := 0
+	for i := range rules {
+		r := &rules[i]
+		if r.within > 30 {
+			continue
+		}
+		once, again := sim.Run(r.plan(1), r.unsafe(), 0).Violation, sim.Run(r.plan(1), r.unsafe(), 0).Violation
+		switch {
+		case once == nil && again == nil:
+		case once == nil || again == nil || once.Error() != again.Error():
+			t.Errorf("without %s, seed 1 breaks %v and then %v", r.name, once, again)
+		default:
+			broken++
+		}
+	}
+	if broken < 8 {
+		t.Errorf("%d runs broke a promise: too few to say anything", broken)
+	}
+}
+
 func difference(x, y string) string {
 	a, b := strings.Split(x, "\n"), strings.Split(y, "\n")
 	for i := range min(len(a), len(b)) {

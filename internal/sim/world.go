@@ -47,6 +47,8 @@ type Violation struct {
 	Rule string // which one
 	Text string // how
 	At   time.Duration
+	// Stack is of a panic. It differs from run to run, as all else does not.
+	Stack string
 }
 
 // Error says all of it.
@@ -149,7 +151,7 @@ func (w *world) living(name string) int {
 
 func (w *world) breach(rule, format string, args ...any) {
 	if w.broken == nil {
-		w.broken = &Violation{rule, fmt.Sprintf(format, args...), time.Duration(w.now)}
+		w.broken = &Violation{Rule: rule, Text: fmt.Sprintf(format, args...), At: time.Duration(w.now)}
 		w.tell("", "VIOLATION %s: %s", rule, w.broken.Text)
 	}
 }
