@@ -17,8 +17,13 @@ type (
 	BucketFinding = jetstream.BucketFinding
 )
 
-// ErrNoAccess is a Finding's error where the account lacks an import from the system account: docs/nats.md.
-var ErrNoAccess = jetstream.ErrNoAccess
+// Errors of a Finding.
+var (
+	// ErrNoAccess: the account lacks an import from the system account. See docs/nats.md.
+	ErrNoAccess = jetstream.ErrNoAccess
+	// ErrGivenUp: a server gave up a client that left its pings unanswered for less than 2 s.
+	ErrGivenUp = jetstream.ErrGivenUp
+)
 
 // Examine finds out what the NATS servers that dial reaches offer a hub: whether they meet phub's needs,
 // and what proof of a node's end they give. It tries that with its own connections and leaves the hub,

@@ -31,6 +31,7 @@ type Examination struct {
 	Closed    Finding         // that a closed connection is closed, after it was closed
 	Reported  Finding         // that a closing was reported, after it
 	Kicked    Finding         // that a connection was closed on demand, after that was asked for
+	Patience  Finding         // that a client which answered no pings was still connected after protocol.Contact
 }
 
 // Finding is something that was tried: after how long it came, or why it didn't.
@@ -50,6 +51,9 @@ type BucketFinding struct {
 
 // ErrNoAccess is a Finding's error where the hub's account lacks an import from the system account.
 var ErrNoAccess = errors.New("nobody takes the order: the account does not import it from the system account")
+
+// ErrGivenUp is a Finding's error where a server gave up a client too soon.
+var ErrGivenUp = errors.New("found that a server gives up a client too soon")
 
 const (
 	examineHub  = "_doctor" // no hub's name begins so: nodes overlook these connections
@@ -76,6 +80,9 @@ func Examine(ctx context.Context, hub string, dial func(...nats.Option) (*nats.C
 	}
 	x.evidence(ctx)
 	x.kick(ctx)
+	if x.Patience.Err = errors.Join(x.Open, x.Closed.Err); x.Patience.Err == nil {
+		x.pings(ctx)
+	}
 	return &x.Examination, nil
 }
 

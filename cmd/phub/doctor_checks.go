@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
 )
 
 // check is one thing that was looked at.
@@ -32,6 +33,7 @@ const (
 	checkEvidence  = "evidence"
 	checkReports   = "reports"
 	checkKick      = "kick"
+	checkPings     = "pings"
 	checkHub       = "hub"
 )
 
@@ -40,7 +42,7 @@ func (d *diagnosis) checks() []check {
 	if d.x.JetStream == nil {
 		all = append(all, d.checkBuckets()...)
 	}
-	return append(all, d.checkEvidence(), d.checkReports(), d.checkKick(), d.checkHub())
+	return append(all, d.checkEvidence(), d.checkReports(), d.checkKick(), d.checkPings(), d.checkHub())
 }
 
 func (d *diagnosis) checkNATS() check {
@@ -126,6 +128,19 @@ func (d *diagnosis) checkKick() check {
 		}
 	default:
 		return check{checkKick, resultNote, "servers close no connection on demand: failover fast would change nothing", "docs/nats.md#access-to-the-system-account"}
+	}
+}
+
+func (d *diagnosis) checkPings() check {
+	const try = "docs/nats.md#pings"
+	config, _ := d.options()
+	switch err := d.x.Patience.Err; {
+	case err == nil:
+		return check{checkPings, resultOK, fmt.Sprintf("a client that answers no pings stays connected for %v or more", protocol.Contact), ""}
+	case errors.Is(err, phub.ErrGivenUp) && config.Failover != phub.FailoverStrict:
+		return check{checkPings, resultWrong, oneLine(err) + ": a node that hangs may be replaced while it still trusts itself", "a longer ping_interval, or failover strict: " + try}
+	default:
+		return check{checkPings, resultNote, "how long a client may leave pings unanswered: " + oneLine(err), try}
 	}
 }
 

@@ -98,13 +98,29 @@ func TestDoctor_WithAccess(t *testing.T) {
 	srv := natstest.SingleWith(t, natsembed.Config{Account: testAccount, System: true})
 	joinHub(t, srv.URL(), fast)
 	report, results := doctor(t, srv.URL(), exitDone)
-	wantResults(t, results, checkBuckets, resultOK, checkEvidence, resultOK, checkReports, resultOK, checkKick, resultOK, checkHub, resultOK)
+	wantResults(t, results, checkBuckets, resultOK, checkEvidence, resultOK, checkReports, resultOK, checkKick, resultOK, checkPings, resultOK, checkHub, resultOK)
 	if takes := report.worst(t, "node hangs or is cut off"); takes < 500 || takes > 1000 {
 		t.Errorf("a node that hangs takes %v ms at most, expected less than a second", takes)
 	}
 	if report.Reported <= 0 || report.Kicked <= 0 {
 		t.Errorf("found reported after %v ms, kicked after %v; expected both", report.Reported, report.Kicked)
 	}
+}
+
+func TestDoctor_ImpatientServersAreWrong(t *testing.T) {
+	t.Parallel()
+	srv := natstest.SingleWith(t, natsembed.Config{Account: testAccount, Change: func(o *server.Options) {
+		o.PingInterval, o.MaxPingsOut = 200*time.Millisecond, 2
+	}})
+	report, results := doctor(t, srv.URL(), exitFailed)
+	wantResults(t, results, checkEvidence, resultOK, checkPings, resultWrong)
+	i := slices.IndexFunc(report.Checks, func(c check) bool { return c.Name == checkPings })
+	if found := report.Checks[i].Found; !strings.Contains(found, "gives up a client too soon") || !strings.Contains(found, "want 2s or more") {
+		t.Errorf("found %q, expected what was found and what is wanted", found)
+	}
+	joinHub(t, srv.URL(), func(o *phub.Options) { o.Config.Failover = phub.FailoverStrict })
+	_, results = doctor(t, srv.URL(), exitDone)
+	wantResults(t, results, checkPings, resultNote)
 }
 
 func TestDoctor_FastWithoutAccessIsWrong(t *testing.T) {
