@@ -231,9 +231,19 @@ func (m *Machine) settlesStill(child string) bool {
 	return m.lead.placing.unsettled[child] || m.op != nil || m.lead.placing.dirty[child] || len(m.lead.placing.queue) > 0
 }
 
+// unstored answers what is late although the bucket does not hold it yet: it may be, or may never be.
+func unstored(r *protocol.ChildResult, what string) {
+	r.Error = &protocol.Problem{
+		Code: protocol.CodeHubNotServed, Message: "the " + what + " of child " + r.Child + " is not stored yet", Try: "again",
+	}
+}
+
 func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
-	if _, busy := m.lead.desired.changing(r.Child); busy && !late {
-		return false
+	if _, busy := m.lead.desired.changing(r.Child); busy {
+		if late {
+			unstored(r, protocol.VerbStart)
+		}
+		return late
 	}
 	spec, rev := m.specs.Get(r.Child)
 	e := m.history.Entry(r.Child)
@@ -243,11 +253,7 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 		r.Error = m.startProblem(r)
 		return true
 	}
-	if spec == nil && !late {
-		_, busy := m.lead.desired.changing(r.Child)
-		late = !busy // stopped meanwhile
-	}
-	if !late {
+	if spec != nil && !late { // else it was stopped meanwhile
 		return false
 	}
 	r.Replicas = m.replicaStates(r.Child)
@@ -280,13 +286,13 @@ func (m *Machine) startProblem(r *protocol.ChildResult) *protocol.Problem {
 }
 
 func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {
-	spec, _ := m.specs.Get(r.Child)
-	if w, busy := m.lead.desired.changing(r.Child); busy {
-		spec = w.spec
-		if spec == nil && !late {
-			return false
+	if _, busy := m.lead.desired.changing(r.Child); busy {
+		if late {
+			unstored(r, protocol.VerbStop)
 		}
+		return late
 	}
+	spec, _ := m.specs.Get(r.Child)
 	e := m.history.Entry(r.Child)
 	switch {
 	case e == nil || spec != nil:

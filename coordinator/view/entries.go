@@ -95,7 +95,7 @@ func (m *Machine) follow(e *protocol.Entry, q planned) {
 	}
 	after := m.liveAfter(q.entry)
 	for _, r := range roles {
-		if r.Mode == protocol.Active && !m.gaveUp(r.Node, q) || len(e.Replicas) == 0 {
+		if r.Mode == protocol.Active && !m.gaveUp(r.Node, q.entry) || len(e.Replicas) == 0 {
 			after = append(after, r.Node)
 		}
 	}
@@ -104,11 +104,10 @@ func (m *Machine) follow(e *protocol.Entry, q planned) {
 	e.After = slices.DeleteFunc(after, func(n string) bool { return n == first(q.Replicas) })
 }
 
-// gaveUp reports whether the node itself said that it runs the child no more, under the entry that a
-// plan was made for.
-func (m *Machine) gaveUp(node string, q planned) bool {
-	f := m.lead.placing.failures[q.Child][node]
-	return f != nil && f.View == q.entry.View
+// gaveUp reports whether the node itself said that it runs the child no more, under this entry.
+func (m *Machine) gaveUp(node string, e *Placed) bool {
+	f := m.lead.placing.failures[e.Child][node]
+	return f != nil && f.View == e.View
 }
 
 func (m *Machine) membersBut(node string) []string {

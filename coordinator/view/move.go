@@ -12,7 +12,7 @@ func (m *Machine) moveStep(q planned, to string) (planned, bool) {
 	q.Reason = "moved to " + to + " on request"
 	at := slices.Index(q.Replicas, to)
 	switch {
-	case m.history.View().Member(to) == nil || !q.entry.Exclusive:
+	case m.history.View().Member(to) == nil || !q.entry.Exclusive || slices.Contains(m.avoided(q.Child), to): // or it was given up there
 		delete(m.lead.placing.moves, q.Child)
 		return q, false
 	case at == 0:
@@ -55,7 +55,7 @@ func (m *Machine) moved(child, node string) bool {
 		return false
 	}
 	active := protocol.ActiveOf(protocol.Derive(m.history.View(), &e.Entry))
-	return active != nil && active.Node == node && m.carriedOut(*active, e)
+	return active != nil && active.Node == node && m.carriedOut(*active, e) && !m.gaveUp(node, e)
 }
 
 func noChild(child string) *protocol.Problem {

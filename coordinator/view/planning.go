@@ -180,10 +180,11 @@ func (m *Machine) alive(e *Placed) []string {
 	return nodes
 }
 
-// liveAfter returns whom the entry's active replica still has to wait for.
+// liveAfter returns whom the entry's active replica still has to wait for. One that was given up has settled, but
+// it may never have served, and then nobody before it was asked to let go.
 func (m *Machine) liveAfter(e *Placed) []string {
 	roles := protocol.Derive(m.history.View(), &e.Entry)
-	if m.cfg.Unsafe.DropAfter || len(roles) > 0 && m.carriedOut(roles[0], e) {
+	if m.cfg.Unsafe.DropAfter || len(roles) > 0 && m.carriedOut(roles[0], e) && (!m.gaveUp(roles[0].Node, e) || m.cfg.Unsafe.ForgetGivenUp) {
 		return nil
 	}
 	var nodes []string

@@ -26,6 +26,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"MissedFence", "fence_missed", true, func(u *view.Unsafe) { u.MissedFence = true }},
 		{"HiddenRecords", "fence_missed_reconnect", true, func(u *view.Unsafe) { u.HiddenRecords = true }},
 		{"NoContact", "server_gives_up", true, func(u *view.Unsafe) { u.NoContact = true }},
+		{"ForgetGivenUp", "successor_gives_up", true, func(u *view.Unsafe) { u.ForgetGivenUp = true }},
 		{"StaleEvidence", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.StaleEvidence = true }},
 		{"LateRecords", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.LateRecords = true }},
 		{"ObeyForeign", "junk", false, func(u *view.Unsafe) { u.ObeyForeign = true }},

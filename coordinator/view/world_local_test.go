@@ -43,6 +43,9 @@ func (l *local) assign(a view.Assign) {
 func (l *local) report(w *world) protocol.Report {
 	r := protocol.Report{Settled: l.view, Failed: slices.Clone(l.failed), Children: len(l.told)}
 	for _, child := range slices.Sorted(maps.Keys(l.told)) {
+		if l.gaveUp(child) {
+			continue // it is reported as failed
+		}
 		if l.waits(w, child) {
 			r.Waiting = append(r.Waiting, child)
 		} else if l.told[child].Mode == protocol.Active {
@@ -56,6 +59,10 @@ func (l *local) report(w *world) protocol.Report {
 	}
 	slices.Sort(r.Waiting)
 	return r
+}
+
+func (l *local) gaveUp(child string) bool {
+	return slices.ContainsFunc(l.failed, func(f protocol.Failed) bool { return f.Child == child })
 }
 
 // waits reports whether a replica is not ready, or those before it have not let go.
@@ -75,8 +82,7 @@ func (p *process) serves(w *world) []string {
 	}
 	for _, child := range slices.Sorted(maps.Keys(p.local.told)) {
 		a := p.local.told[child]
-		failed := slices.ContainsFunc(p.local.failed, func(f protocol.Failed) bool { return f.Child == child })
-		if a.Mode == protocol.Active && a.Spec.Redundancy.Exclusive() && !p.local.waits(w, child) && !failed {
+		if a.Mode == protocol.Active && a.Spec.Redundancy.Exclusive() && !p.local.waits(w, child) && !p.local.gaveUp(child) {
 			children = append(children, child)
 		}
 	}
