@@ -79,12 +79,13 @@ func (m *Machine) committedOp(e Committed) {
 	}
 	if e.Outcome != Done {
 		if e.Outcome == Conflict {
-			m.readMarkers(protocol.PlacementBucket, op.writes)
+			m.readRefused(protocol.PlacementBucket, op.writes)
 		}
 		m.reload(protocol.PlacementBucket)
 		m.replan()
 		return
 	}
+	delete(m.refused, protocol.PlacementBucket)
 	first := e.Revision - uint64(len(op.writes)) + 1
 	for i, w := range op.writes {
 		m.stored(Record{
@@ -94,19 +95,26 @@ func (m *Machine) committedOp(e Committed) {
 	}
 }
 
-// readMarkers reads the keys that were refused although nothing should stand there but a delete
-// marker: the stream forgets those after a while, without a word.
-func (m *Machine) readMarkers(b protocol.Bucket, writes []Write) {
+// readRefused reads keys that were refused: those where nothing should stand but a delete marker, which the stream
+// forgets after a while without a word; and when that did not help, all of them, because somebody may have purged one.
+// What was changed in another way is found when the bucket is read.
+func (m *Machine) readRefused(b protocol.Bucket, writes []Write) {
+	m.refused[b]++
+	again := m.refused[b]%refusedAgain == 0
 	for _, w := range writes {
 		spec, _ := m.specs.Get(w.Key)
-		gone := b == protocol.ChildrenBucket && spec == nil || b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil
-		if gone && w.Last != 0 && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey {
+		gone := b == protocol.ChildrenBucket && spec == nil ||
+			b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey
+		if w.Last != 0 && (gone || again) {
 			m.do(ReadKey{Bucket: b, Key: w.Key})
 		}
 	}
 }
 
-func (m *Machine) markerRead(e KeyRead) {
+// refusedAgain is after how many refusals in a row all keys are read.
+const refusedAgain = 3
+
+func (m *Machine) keyGone(e KeyRead) {
 	switch {
 	case e.Outcome != Done || e.Record.Revision != 0:
 	case e.Bucket == protocol.ChildrenBucket:

@@ -40,7 +40,7 @@ func (m *Machine) pinged(e Pinged) {
 	}
 	c.busy = false
 	if e.Outcome == Done {
-		c.at = c.sent
+		c.at, m.touched = c.sent, c.sent
 	}
 }
 

@@ -142,13 +142,14 @@ func (m *Machine) specsWritten(e SpecsWritten) {
 	d := &m.lead.desired
 	if e.Outcome != Done {
 		if e.Outcome == Conflict {
-			m.readMarkers(protocol.ChildrenBucket, d.op.writes)
+			m.readRefused(protocol.ChildrenBucket, d.op.writes)
 		}
 		d.interrupt()
 		d.retry = m.now.Mono + specRetry
 		m.reload(protocol.ChildrenBucket)
 		return
 	}
+	delete(m.refused, protocol.ChildrenBucket)
 	first := e.Revision - uint64(len(d.op.writes)) + 1
 	for i, w := range d.op.writes {
 		m.stored(Record{

@@ -93,12 +93,15 @@ func (h *History) Entry(child string) *Placed { return h.entries[child] }
 // Config returns the hub's configuration, or nil while no view has committed one.
 func (h *History) Config() *protocol.Config { return h.config }
 
-// forget notes that nothing is left of a key.
+// forget notes that nothing is left of a key, not even a marker. What was committed under it stands: somebody purged it.
 func (h *History) forget(key string) {
-	if h.entries[key] == nil {
-		delete(h.keys, key)
+	delete(h.keys, key)
+	if h.entries[key] != nil || key == protocol.ViewKey && h.view != nil || key == protocol.ConfigKey && h.config != nil {
+		h.bad[key] = purged
 	}
 }
+
+const purged = "purged: nothing is left of it"
 
 // Revision returns the last revision of a key, whoever wrote it; 0 if there is none.
 func (h *History) Revision(key string) uint64 { return h.keys[key] }

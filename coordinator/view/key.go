@@ -15,6 +15,7 @@ type ownKey struct {
 	sent     time.Duration // when the write under way was sent
 	accepted time.Duration // when the last accepted write was sent
 	revision uint64        // of that write
+	floor    uint64        // the bucket's end as it was known when the write under way was sent
 	next     time.Duration // when the next is due
 	beat     uint64
 	urgent   bool          // write as soon as possible
@@ -89,7 +90,7 @@ func (m *Machine) nameHeld(known *Known) bool {
 func (m *Machine) writeKey() {
 	k := &m.key
 	k.busy, k.urgent = true, false
-	k.sent = m.now.Mono
+	k.sent, k.floor = m.now.Mono, m.nodes.Last()
 	k.beat++
 	k.next = m.now.Mono + m.keyInterval()
 	m.do(WriteNode{Record: m.ownRecord(), Last: m.nodes.Revision(m.self.Node)})
@@ -143,6 +144,9 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 		m.readOwnKey()
 		return
 	}
+	if e.Revision <= k.floor {
+		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
+	}
 	k.claimed, k.fresh, k.accepted, k.revision = true, true, k.sent, e.Revision
 	m.nodeStored(recordOf(e.Write.Record, e.Revision))
 	if e.Write.Record.Status == protocol.Left {
@@ -179,7 +183,7 @@ func (m *Machine) readOwnKey() {
 // keyRead takes what the stream's leader has under a key.
 func (m *Machine) keyRead(e KeyRead) {
 	if e.Bucket != protocol.NodesBucket {
-		m.markerRead(e)
+		m.keyGone(e)
 		return
 	}
 	if e.Outcome == Done {
@@ -195,6 +199,9 @@ func (m *Machine) keyRead(e KeyRead) {
 
 // nodeRead takes a record read from the leader, also one that says that nothing is left of the key.
 func (m *Machine) nodeRead(e KeyRead) {
+	if e.Record.Revision < m.nodes.Revision(e.Key) {
+		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
+	}
 	if e.Record.Revision == 0 {
 		m.nodes.forget(e.Key)
 		m.keySeen(e.Key)

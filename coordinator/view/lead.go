@@ -131,6 +131,10 @@ func (m *Machine) lookAgain() {
 	m.lead.looked = m.now.Mono
 	m.readAgain(protocol.PlacementBucket)
 	m.readAgain(protocol.ChildrenBucket)
+	m.readAgain(protocol.NodesBucket)
+	for _, key := range []string{protocol.ViewKey, protocol.ConfigKey} { // that somebody purged one, no reading of what is there tells
+		m.do(ReadKey{Bucket: protocol.PlacementBucket, Key: key})
+	}
 }
 
 // leadDue does what is due for the coordinator.

@@ -50,6 +50,7 @@ type Machine struct {
 	loads   map[protocol.Bucket]*load
 
 	contact contact
+	touched time.Duration // when there was contact last, over whatever connection; 0: never
 	key     ownKey
 	beats   beats
 	trust   trust
@@ -60,6 +61,7 @@ type Machine struct {
 	ops     uint64    // counts commits, for their nonces
 	lead    *lead     // nil unless this node holds the role
 	pace    pace
+	refused map[protocol.Bucket]int // conflicts in a row
 	kicks   kicks
 	leaving bool
 	left    bool
@@ -83,7 +85,7 @@ const TickEvery = 25 * time.Millisecond
 func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.NewID()},
-		loads: map[protocol.Bucket]*load{}, kicks: kicks{of: map[string]time.Duration{}},
+		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, kicks: kicks{of: map[string]time.Duration{}},
 	}
 	m.forget()
 	m.local.reset()
@@ -234,7 +236,14 @@ func (m *Machine) refusesConfig() bool {
 	return true
 }
 
+// awayMost is for how long a node may have been away and still follow from where it was: the buckets keep the
+// markers of what was deleted for twice as long.
+const awayMost = 30 * time.Minute
+
 func (m *Machine) connect(c protocol.Conn) {
+	if away := m.now.Mono - m.touched; m.touched > 0 && away > awayMost {
+		m.startAnew("away for " + away.Round(time.Second).String())
+	}
 	m.conn, m.contact = &c, contact{}
 	m.pace.steady = m.now.Mono
 	m.beats.reset()
@@ -369,7 +378,7 @@ func (m *Machine) loaded(e RecordsLoaded) {
 		return
 	}
 	l.tries = 0
-	if f := m.feedOf(e.Bucket); e.Last < f.Last() && e.Bucket != protocol.NodesBucket {
+	if f := m.feedOf(e.Bucket); e.Last < f.Last() {
 		l.retry = m.now.Mono + shortRetry
 		if l.short++; l.short >= shortMost {
 			m.historyLost(e.Bucket, f.Last(), e.Last)
@@ -401,10 +410,16 @@ func (m *Machine) nodesLoaded(e RecordsLoaded) {
 // historyLost starts from nothing: the bucket is not the one that this node followed.
 func (m *Machine) historyLost(b protocol.Bucket, had, has uint64) {
 	m.note(Error, "bucket %s went back from revision %d to %d: it was deleted, or restored from an older copy; starting anew from what it holds", b, had, has)
-	const why = "the hub's history was replaced"
-	m.stepDown(why) // on the ground of the old one
+	m.startAnew("the hub's history was replaced")
+}
+
+// startAnew follows the buckets from nothing, as another incarnation: what this one decided and was granted rests on
+// what it knew.
+func (m *Machine) startAnew(why string) {
+	m.stepDown(why)
 	m.forget()
 	clear(m.loads)
+	clear(m.refused)
 	m.reincarnate(why)
 }
 

@@ -18,6 +18,7 @@ type peer struct {
 	number  uint64          // of that heartbeat
 	report  protocol.Report
 	fence   fence
+	retry   time.Duration          // no fence before this instant
 	closed  map[protocol.Conn]bool // connections that are known to be closed
 	suspect bool
 	asked   time.Duration
@@ -59,7 +60,7 @@ func (m *Machine) watchPeer(p *peer) {
 	}
 	m.kickPeer(p)
 	m.askPeer(p)
-	if p.fence == unfenced && m.fenceDue(p) {
+	if p.fence == unfenced && m.now.Mono >= p.retry && m.fenceDue(p) {
 		m.fencePeer(p)
 	}
 }
@@ -175,6 +176,7 @@ func (m *Machine) fencePeer(p *peer) {
 		p.fence = fenced
 		return
 	}
+	p.retry = m.now.Mono + rankStep
 	m.note(Warn, "fencing %s: %s", p.in.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(p.in, last, reason), Last: m.nodes.Revision(p.in.Node)})
 }

@@ -28,7 +28,6 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"NoContact", "server_gives_up", true, func(u *view.Unsafe) { u.NoContact = true }},
 		{"ForgetGivenUp", "successor_gives_up", true, func(u *view.Unsafe) { u.ForgetGivenUp = true }},
 		{"StaleEvidence", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.StaleEvidence = true }},
-		{"LateRecords", "evidence_of_a_missed_record", true, func(u *view.Unsafe) { u.LateRecords = true }},
 		{"ObeyForeign", "junk", false, func(u *view.Unsafe) { u.ObeyForeign = true }},
 		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},
 		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},

@@ -62,7 +62,7 @@ func (w *world) command(d *datadriven.TestData) error {
 	case "report": // somebody says that a connection is closed: report NODE OF
 		p, of := w.nodes[name], w.nodes[d.CmdArgs[1].Key]
 		p.hears(view.ConnReported{Conn: *of.conn})
-	case "stall", "resume", "answer", "put", "delete", "wipe":
+	case "stall", "resume", "answer", "put", "delete", "purge", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
 	case "start", "stop", "move", "ask":
 		return w.request(d)
@@ -225,6 +225,8 @@ func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
 		w.put(view.Write{Key: d.CmdArgs[1].Key, Value: []byte(d.Input)}, b)
 	case "delete":
 		w.put(view.Write{Key: d.CmdArgs[1].Key, Delete: true}, b)
+	case "purge": // not even a marker is left, and nobody is told
+		delete(w.store.keys[b], d.CmdArgs[1].Key)
 	case "wipe":
 		w.store.wipe(b)
 	}

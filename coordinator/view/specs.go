@@ -82,10 +82,12 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	return c, true
 }
 
-// forget notes that nothing is left of a key.
+// forget notes that nothing is left of a key, not even a marker. A spec that stood there is wanted still: somebody purged
+// it.
 func (s *Specs) forget(key string) {
-	if s.specs[key].spec == nil {
-		delete(s.keys, key)
+	delete(s.keys, key)
+	if s.specs[key].spec != nil {
+		s.bad[key] = purged
 	}
 }
 

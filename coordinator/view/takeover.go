@@ -285,7 +285,12 @@ func (m *Machine) coordDead() bool {
 	v := m.history.View()
 	since := m.coord.closedSince()
 	return since > 0 && m.coordLastKnown() && m.takesProof() && m.now.Mono >= since+m.stagger() &&
-		(v.Has(m.self) || len(v.Members) <= 1 || m.cfg.Unsafe.NewcomersProve)
+		(v.Has(m.self) || m.coordAlone(v) || m.cfg.Unsafe.NewcomersProve)
+}
+
+// coordAlone reports whether nobody but the coordinator is a member: nobody else can have confirmed a connection of its.
+func (m *Machine) coordAlone(v *protocol.View) bool {
+	return !slices.ContainsFunc(v.Members, func(x protocol.Member) bool { return x.Incarnation != m.coord.of })
 }
 
 // coordLastKnown reports whether the last record that is known of the coordinator is its last one. Another
