@@ -82,6 +82,35 @@ func TestHost_LeaseEndsAtTheDoor(t *testing.T) {
 	})
 }
 
+// A process that was stopped wakes when its lease is over, and before any timer of it has fired.
+func TestReplica_ModeMindsTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asleep atomic.Int64
+		var r worker.Replica
+		kind := func(made worker.Replica) (worker.Worker, error) {
+			r = made
+			return worker.HandlerFunc(func(context.Context, *worker.Request) ([]byte, error) { return nil, nil }), nil
+		}
+		n := newNode(t, newBus(), "n1", map[string]worker.Kind{"test": kind}, func(c *worker.Config) {
+			now := c.Now
+			c.Now = func() int64 { return now() + asleep.Load() }
+		})
+		n.assign(1, active("a", 1))
+		n.trust(time.Second)
+		synctest.Wait()
+		if r.Mode() != protocol.Active {
+			t.Errorf("with trust: %s", r.Mode())
+		}
+		asleep.Store(int64(2 * time.Second))
+		if r.Mode() != protocol.Passive {
+			t.Errorf("when the lease is over: %s", r.Mode())
+		}
+		asleep.Store(0)
+		n.stop(t)
+	})
+}
+
 func TestHost_LossOfTrustIsAWarningUnlessTheNodeLeaves(t *testing.T) {
 	t.Parallel()
 	for reason, level := range map[string]string{"fenced": "level=WARN", string(protocol.Left): "level=DEBUG"} {

@@ -123,9 +123,11 @@ func (s *slot) write() {
 	s.line = now
 }
 
+// current returns the mode at this instant: a process that was stopped may wake when its lease is over, and before the
+// machine has heard of that.
 func (s *slot) current() (protocol.Mode, uint64) {
 	word := s.mode.Load()
-	if word&1 != 0 {
+	if word&1 != 0 && s.h.cfg.Now() < s.h.lease.Until() {
 		return protocol.Active, word >> 1
 	}
 	return protocol.Passive, word >> 1
