@@ -9,7 +9,8 @@ import (
 
 // A server takes a connection with thousands of subscriptions apart for some milliseconds. Meanwhile it
 // reports that it is closed, and nobody is found to listen, while it still lists it. So who is told that a
-// suspect's connection is open asks again, after these times, before the suspicion is dropped.
+// suspect's connection is open asks again, after these times, before the suspicion is dropped. That a connection is closed
+// is asked twice by the session itself.
 var askAgainAfter = []time.Duration{
 	2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond,
 }

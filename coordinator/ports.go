@@ -74,7 +74,8 @@ type Peers interface {
 type Servers interface {
 	// Ping returns when this connection's own server has answered a PING that was sent after the call.
 	Ping(ctx context.Context) error
-	// Connected asks the server of a connection whether it is still open.
+	// Connected asks the server of a connection whether it is still open. Closed is proof: a server that says so in passing,
+	// of a connection that is open, must not be believed.
 	Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error)
 	// Kick has a connection closed by its server. ErrConflict if that doesn't say that it is open and
 	// this hub's node's, ErrNoResponders if the hub has no access to that: nothing was closed then.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -35,8 +37,8 @@ type holder struct {
 	name     string // of an open connection: that which its client gave
 }
 
-// Connected asks all servers for the one connection, and believes only that server which held it. If
-// that one doesn't answer before ctx ends, nothing is known, which is no error.
+// Connected asks all servers for the one connection, and believes only that server which held it. "Open" it needs to say
+// once, "closed" twice. If it doesn't before ctx ends, nothing is known, which is no error.
 func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence, error) {
 	h, err := s.holder(ctx, c)
 	return h.evidence, err
@@ -45,36 +47,115 @@ func (s *Session) Connected(ctx context.Context, c protocol.Conn) (view.Evidence
 func (s *Session) holder(ctx context.Context, c protocol.Conn) (holder, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	answers := make(chan *nats.Msg, 64)
+	answers := make(chan *nats.Msg, 256)
 	inbox := s.nc.NewInbox()
-	sub, err := s.nc.ChanSubscribe(inbox, answers)
+	sub, err := s.nc.ChanSubscribe(inbox+".*", answers)
 	if err != nil {
 		return holder{}, fmt.Errorf("ask for a connection: %w", portError(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	q := inquiry{conn: c, replies: [2]string{inbox + ".1", inbox + ".2"}, answers: answers, gone: s.done}
 	question := fmt.Sprintf(`{"cid":%d,"state":0}`, c.Client)
-	if err := s.nc.PublishRequest(connectionsSubject, inbox, []byte(question)); err != nil {
+	q.ask = func(reply string) error { return s.nc.PublishRequest(connectionsSubject, reply, []byte(question)) }
+	h, err := q.run(ctx)
+	if err != nil {
 		return holder{}, fmt.Errorf("ask for a connection: %w", portError(err))
 	}
-	return s.evidence(ctx, c, answers)
+	return h, nil
 }
 
-func (s *Session) evidence(ctx context.Context, c protocol.Conn, answers <-chan *nats.Msg) (holder, error) {
-	for {
-		select {
-		case m := <-answers:
-			if isNoResponders(m) {
-				return holder{}, nil
-			}
-			if h := judge(c, m.Data); h.evidence != view.Unknown {
-				return h, nil
-			}
-		case <-ctx.Done():
-			return holder{}, nil
-		case <-s.done:
-			return holder{}, fmt.Errorf("ask for a connection: %w", portError(nats.ErrConnectionClosed))
+// A server can call an open connection closed: while it reloads its configuration it takes each client out of its account
+// and puts it back, and behind a leaf node it may answer for two accounts of different names. So it must say it twice, and
+// must not say the opposite in between.
+const (
+	askedAgain   = 2 * time.Millisecond // from the first answer "closed" to the second question
+	contradicted = time.Millisecond     // from the second answer "closed" to the end
+)
+
+// inquiry is two questions about one connection, the second of which is asked if the first one was answered "closed".
+type inquiry struct {
+	conn    protocol.Conn
+	replies [2]string // where to each question is answered
+	ask     func(reply string) error
+	answers <-chan *nats.Msg
+	gone    <-chan struct{} // closed when nothing can be asked any more
+
+	said testimony
+}
+
+func (q *inquiry) run(ctx context.Context) (holder, error) {
+	for i, pause := range [...]time.Duration{askedAgain, contradicted} {
+		if err := q.ask(q.replies[i]); err != nil {
+			return holder{}, err
+		}
+		if said, err := q.listen(ctx, i, pause); !said || err != nil {
+			return q.said.open, err
 		}
 	}
+	return q.said.holder(), nil
+}
+
+// listen takes answers until a question was answered "closed" and a pause is over. It returns false if there is nothing to
+// wait for any more: the connection is open, or nothing will be known.
+func (q *inquiry) listen(ctx context.Context, question int, pause time.Duration) (bool, error) {
+	var over <-chan time.Time
+	for {
+		if q.said.closed[question] && over == nil {
+			over = time.After(pause)
+		}
+		select {
+		case m := <-q.answers:
+			if !q.take(m) {
+				return false, nil
+			}
+		case <-over:
+			for len(q.answers) > 0 { // a select with two ready cases takes any
+				if !q.take(<-q.answers) {
+					return false, nil
+				}
+			}
+			return true, nil
+		case <-ctx.Done():
+			return false, nil
+		case <-q.gone:
+			return false, nats.ErrConnectionClosed
+		}
+	}
+}
+
+// take returns false if nothing that may follow changes anything.
+func (q *inquiry) take(m *nats.Msg) bool {
+	if isNoResponders(m) {
+		return false
+	}
+	if i := slices.Index(q.replies[:], m.Subject); i >= 0 {
+		q.said.take(i, judge(q.conn, m.Data))
+	}
+	return q.said.open.evidence != view.Open
+}
+
+// testimony is what the server of a connection has said in answer to the two questions.
+type testimony struct {
+	open   holder // if it said that it is open
+	closed [2]bool
+}
+
+func (t *testimony) take(question int, h holder) {
+	switch h.evidence {
+	case view.Open:
+		t.open = h
+	case view.Closed:
+		t.closed[question] = true
+	case view.Unknown:
+	}
+}
+
+// holder is what is known if nothing more is said.
+func (t *testimony) holder() holder {
+	if t.open.evidence != view.Open && t.closed == [2]bool{true, true} {
+		return holder{evidence: view.Closed}
+	}
+	return t.open
 }
 
 // judge says what one server's answer proves of a connection. The id stands in the answer twice: a

@@ -13,6 +13,8 @@ const (
 	tick     = 25 * time.Millisecond
 	ask      = 50 * time.Millisecond
 	probe    = 5 * time.Millisecond // for each node
+	twice    = 3 * time.Millisecond // between and after a server's two answers
+	askWait  = 250 * time.Millisecond
 	election = 9 * time.Second
 	retry    = 3 * time.Second // T: what an attempt without an answer costs
 	pledgers = 3               // members of a hub that give a coordinator up
@@ -37,19 +39,24 @@ type Case struct {
 	Takes   time.Duration // 0: it is not over before somebody acts
 }
 
-func (d Deployment) proof(p time.Duration) time.Duration { return p + tick + ask + 3*d.RoundTrip }
+func (d Deployment) proof(p time.Duration) time.Duration {
+	return p + tick + ask + 4*d.RoundTrip + twice
+}
 
 func (d Deployment) kick() time.Duration {
 	h := d.Config.Heartbeat.Std()
-	return h + max(h/4, ask) + max(h/4, 2*ask) + 2*tick + 4*d.RoundTrip
+	return h + max(h/4, ask) + max(h/4, 2*ask) + 2*tick + 5*d.RoundTrip + twice
 }
+
+// answers reports whether servers say in time that a connection is closed.
+func (d Deployment) answers() bool { return d.Asked && 2*d.RoundTrip+twice < askWait }
 
 // fast reports whether whoever hangs is disconnected.
 func (d Deployment) fast() bool {
-	return d.Config.Failover == protocol.FailoverFast && d.Kick && d.Asked
+	return d.Config.Failover == protocol.FailoverFast && d.Kick && d.answers()
 }
 
-func (d Deployment) proves() bool { return d.Config.Failover.Proves() && d.Asked }
+func (d Deployment) proves() bool { return d.Config.Failover.Proves() && d.answers() }
 
 // Cases returns what can fail, in the order of the page.
 func (d Deployment) Cases() []Case {
