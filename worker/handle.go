@@ -21,7 +21,7 @@ func (s *slot) handle(j *job) {
 	if !ok || j.in.Reply == nil {
 		return
 	}
-	if cause := s.lost(j.ctx); cause != nil {
+	if cause := s.lost(j.tenure); cause != nil {
 		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodeCancelled,
 			"its effect is unknown: "+s.child+" on "+s.h.cfg.Node+" lost its role while it handled the request: "+cause.Error())
 		return
@@ -32,14 +32,20 @@ func (s *slot) handle(j *job) {
 // call calls the worker; not ok means that it panicked, which is answered already.
 func (s *slot) call(j *job, r *Request) (data []byte, ok bool, err error) {
 	defer s.recovered(j.run, j)
-	data, err = j.run.worker.Handle(j.ctx, r)
+	data, err = j.run.worker.Handle(j.tenure.ctx, r)
 	return data, true, err
 }
 
 // lost returns why the role was lost since the request was given to the worker, or nil. A worker that
-// failed has not lost its role: what it returned is its answer.
-func (s *slot) lost(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrFailed) {
+// failed has not lost its role by that: what it returned is its answer, unless it was waited for no more.
+func (s *slot) lost(t *tenure) error {
+	s.mu.Lock()
+	over := t.over
+	s.mu.Unlock()
+	if over != nil {
+		return over
+	}
+	if cause := context.Cause(t.ctx); cause != nil && !errors.Is(cause, ErrFailed) {
 		return cause
 	}
 	if s.h.cfg.Now() >= s.h.lease.Until() {

@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"context"
-
 	"github.com/phub-io/phub/worker/replica"
 )
 
@@ -53,12 +51,12 @@ func (b *mailbox) unbusy() {
 
 // job is one thing to do for a replica, outside of its lock.
 type job struct {
-	in    *Incoming // nil: a change of mode
-	why   string    // not empty: refuse in
-	run   *run
-	ctx   context.Context
-	epoch uint64
-	mode  ModeChange
+	in     *Incoming // nil: a change of mode
+	why    string    // not empty: refuse in
+	run    *run
+	tenure *tenure
+	epoch  uint64
+	mode   ModeChange
 }
 
 // arrive takes a request in.
@@ -180,7 +178,7 @@ func (s *slot) take() (job, bool) {
 		return job{in: s.mail.pop(), why: s.why(now)}, true
 	case replica.Serve:
 		s.mail.busy = true
-		return job{in: s.mail.pop(), run: s.run, ctx: s.handlerContext(), epoch: s.m.Epoch()}, true
+		return job{in: s.mail.pop(), run: s.run, tenure: s.handlerTenure(), epoch: s.m.Epoch()}, true
 	}
 	return job{}, false
 }

@@ -75,18 +75,23 @@ func (s *slot) carryOut(a replica.Action) {
 	case replica.Drain:
 		s.drain = true
 	case replica.Cancel:
-		s.endTenure(causeOf(a.Cause))
+		s.cancel(a.Cause)
 	case replica.Abandon:
+		s.endTenure(ErrDemoted)
 		s.h.cfg.Logger.Error("a handler ignores that its context is cancelled; it is abandoned, and its replica takes nothing until it returns",
 			"child", s.child)
 	}
 }
 
-func causeOf(c replica.Cause) error {
-	if c == replica.LeaseLost {
-		return ErrLeaseLost
+// cancel has the running handler end. If the replica is only demoted, its tenure goes on until it has ended, or is
+// waited for no more.
+func (s *slot) cancel(c replica.Cause) {
+	switch {
+	case c == replica.LeaseLost:
+		s.endTenure(ErrLeaseLost)
+	case s.tenure != nil:
+		s.tenure.cancel(ErrDemoted)
 	}
-	return ErrDemoted
 }
 
 // publish makes what the machine is now visible to those who don't hold the lock.
@@ -98,15 +103,14 @@ func (s *slot) publish() {
 	}
 	s.mode.Store(word)
 	if s.m.LetGo() {
-		s.endTenure(ErrDemoted)
 		s.drain = false
 	}
 	s.write()
 }
 
-// write brings the book up to date.
+// write brings the book up to date. A replica that was given up counts as waiting until it has let go.
 func (s *slot) write() {
-	f := s.m.Failure()
+	f := s.m.GivenUp()
 	now := line{
 		waiting: !s.m.Settled(), failed: f != nil,
 		child: s.m.Assigned(), active: s.m.Role() >= replica.Active && f == nil,
@@ -137,6 +141,7 @@ func (s *slot) current() (protocol.Mode, uint64) {
 func (s *slot) checkDrained() {
 	if s.drain && s.mail.idle() {
 		s.drain = false
+		s.endTenure(ErrDemoted)
 		s.stepLocked(replica.Drained{})
 	}
 }
@@ -191,20 +196,22 @@ type tenure struct {
 	run    *run
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	over   error // why it ended; nil before. The context may have been cancelled earlier, for another cause
 }
 
-// handlerContext returns the context of the present tenure and run.
-func (s *slot) handlerContext() context.Context {
+// handlerTenure returns the present tenure, of the present run.
+func (s *slot) handlerTenure() *tenure {
 	if s.tenure == nil || s.tenure.run != s.run {
 		s.endTenure(ErrStopped)
 		ctx, cancel := context.WithCancelCause(s.run.ctx)
-		s.tenure = &tenure{s.run, ctx, cancel}
+		s.tenure = &tenure{run: s.run, ctx: ctx, cancel: cancel}
 	}
-	return s.tenure.ctx
+	return s.tenure
 }
 
 func (s *slot) endTenure(cause error) {
 	if s.tenure != nil {
+		s.tenure.over = cause
 		s.tenure.cancel(cause)
 		s.tenure = nil
 	}

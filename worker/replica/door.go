@@ -88,6 +88,15 @@ func (m *Machine) MinView() uint64 { return m.minView }
 // Failure says why the replica was given up, or nil.
 func (m *Machine) Failure() *Failure { return m.fail }
 
+// GivenUp says why the replica was given up, once it has let go; nil before. It is what others may be
+// told: whoever follows a replica that was given up does not ask it to let go any more.
+func (m *Machine) GivenUp() *Failure {
+	if m.serves() {
+		return nil
+	}
+	return m.fail
+}
+
 // LetGo reports whether nothing is served for the child, so that a successor may.
 func (m *Machine) LetGo() bool { return !m.serves() }
 
@@ -96,7 +105,7 @@ func (m *Machine) Waits(node string, view uint64) bool {
 	return m.role == Holding && m.asked && m.want.View == view && slices.Contains(m.after, node)
 }
 
-// Settled reports whether the replica is what it was last told to be, or was given up.
+// Settled reports whether the replica is what it was last told to be, or was given up and has let go.
 func (m *Machine) Settled() bool {
 	switch {
 	case !m.want.Assigned:
