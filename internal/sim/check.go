@@ -166,7 +166,7 @@ func (c *checker) wanted(r view.Record) {
 		if k.name != r.Key || k.meddled {
 			continue
 		}
-		if r.Deleted && k.started && k.stops == 0 {
+		if r.Deleted && k.started && k.stops == 0 && !k.ended {
 			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
 		}
 		if !r.Deleted && k.stopped && k.starts == 0 {
@@ -177,7 +177,7 @@ func (c *checker) wanted(r view.Record) {
 
 func (c *checker) startAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled {
+	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled && !k.ended {
 		c.w.breach(RuleStart, "the start of %s was acknowledged, and the bucket has none", k.name)
 	}
 }

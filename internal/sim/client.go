@@ -29,6 +29,7 @@ type kid struct {
 	starts  int  // asked for, with no answer yet or none at all
 	stops   int
 	meddled bool // somebody else wrote under its name
+	ended   bool // a worker of it failed, and its restart policy is to stop it then
 }
 
 func (c *client) init(w *world) { c.w, c.names = w, map[string]*kid{} }
@@ -47,6 +48,7 @@ func (c *client) begin(f Fault) {
 		c.round[i]++
 		k = &kid{name: fmt.Sprintf("c%d-%d", i, c.round[i])}
 		k.spec = specOf(k.name, f.B)
+		k.spec.Restart = c.w.plan.Restarts[i]
 		c.kids[i] = k
 		c.all, c.names[k.name] = append(c.all, k), k
 	}
@@ -210,15 +212,61 @@ func (c *client) requests() {
 	p.arrived(func() { s.arrive(d) })
 }
 
-// failWorker has a worker end with an error.
-func (w *world) failWorker(f Fault) {
-	p := w.running[w.names[f.A%len(w.names)]]
-	if p == nil || len(p.host.slots) == 0 {
+// long has a request arrive whose handler takes long.
+func (c *client) long(f Fault) {
+	k := c.kids[f.A%Children]
+	if k == nil {
 		return
 	}
+	for _, name := range c.w.names {
+		if p := c.w.running[name]; p != nil && p.host.slots[k.name] != nil {
+			s := p.host.slots[k.name]
+			p.arrived(func() { s.arrive(f.For) })
+		}
+	}
+}
+
+// failWorker has a worker end with an error.
+func (w *world) failWorker(f Fault) {
+	s := w.failing(f)
+	if s == nil {
+		return
+	}
+	p := s.h.p
+	if k := w.client.names[s.child]; k != nil && k.spec.Restart.Policy == protocol.Temporary {
+		k.ended = true
+	}
+	p.arrived(func() {
+		w.tell(p.name, "its worker of %s fails", s.child)
+		s.step(replica.Ended{Run: s.run, Err: "failed"})
+	})
+}
+
+// failing returns the place of the worker that is to fail, or nil.
+func (w *world) failing(f Fault) *slot {
+	name := w.names[f.A%len(w.names)]
+	var k *kid
+	if f.B >= Child {
+		if k = w.client.kids[f.B-Child]; k == nil {
+			return nil
+		}
+		if x := w.check.entries[k.name]; f.A == Active {
+			a := protocol.ActiveOf(protocol.Derive(&w.check.view, &x.Entry))
+			if a == nil {
+				return nil
+			}
+			name = a.Node
+		}
+	}
+	p := w.running[name]
+	if p == nil || len(p.host.slots) == 0 {
+		return nil
+	}
+	if k != nil {
+		return p.host.slots[k.name]
+	}
 	all := p.host.all()
-	s := all[f.B%len(all)]
-	p.arrived(func() { s.step(replica.Ended{Run: s.run, Err: "failed"}) })
+	return all[f.B%len(all)]
 }
 
 func encode(v any) []byte {

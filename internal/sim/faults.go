@@ -54,6 +54,8 @@ func (w *world) strike(f Fault) {
 		w.client.begin(f)
 	case WorkerFailed:
 		w.failWorker(f)
+	case LongRequest:
+		w.client.long(f)
 	}
 }
 

@@ -89,7 +89,7 @@ func (w *world) unhealed() string {
 		}
 	}
 	for _, k := range w.client.kids {
-		if k != nil && k.busy {
+		if k != nil && k.busy && !w.runsNowhere(k) {
 			return "the client waits for " + k.name
 		}
 	}
@@ -115,11 +115,11 @@ func (w *world) unhealed() string {
 func (w *world) unsettled(v *protocol.View) string {
 	specs := w.specs()
 	for _, k := range w.client.all {
-		if there := specs[k.name] != nil; !k.meddled && (k.started && !there || k.stopped && there) {
+		if there := specs[k.name] != nil; !k.meddled && (k.started && !there && !k.ended || k.stopped && there) {
 			return fmt.Sprintf("what was acknowledged last of %s is not so: started %t, stopped %t, there %t", k.name, k.started, k.stopped, there)
 		}
 	}
-	children, avoided, why := w.placed(v, specs)
+	children, why := w.placed(v, specs)
 	if why != "" {
 		return why
 	}
@@ -127,9 +127,6 @@ func (w *world) unsettled(v *protocol.View) string {
 		if why := w.leftOver(w.running[name], specs); why != "" {
 			return name + " still has " + why
 		}
-	}
-	if avoided {
-		return "" // a node where a worker failed is not used for some time: the load can't be even
 	}
 	nodes := make([]placement.Node, 0, len(v.Members))
 	for _, x := range v.Members {
@@ -175,39 +172,50 @@ func (w *world) specs() map[string]*protocol.Spec {
 	return specs
 }
 
-// placed looks at the entries and what the nodes make of them.
-func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (children []placement.Child, avoided bool, why string) {
+// runsNowhere reports whether a child was given up on all nodes that may hold it. Until it is tried again there, which
+// takes 30 s or more, its start is answered by an error.
+func (w *world) runsNowhere(k *kid) bool {
+	r := w.streams[protocol.PlacementBucket].keys[k.name]
+	e, err := protocol.DecodeEntry(r.Value)
+	return err == nil && !r.Deleted && len(e.Replicas) == 0 && len(e.Failed) > 0
+}
+
+// placed looks at the entries and what the nodes make of them. A node that gave a child up is not used for it as long as
+// the entry says so; the planner, which looks at the rest, knows whether that leaves the child without one.
+func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (children []placement.Child, why string) {
 	keys := w.streams[protocol.PlacementBucket].keys
 	for _, child := range slices.Sorted(maps.Keys(keys)) {
 		_, err := protocol.DecodeEntry(keys[child].Value) // what is none is somebody else's
 		if child[0] != '_' && !keys[child].Deleted && specs[child] == nil && err == nil {
-			return nil, false, "the entry of " + child + " is left over"
+			return nil, "the entry of " + child + " is left over"
 		}
 	}
 	for _, child := range slices.Sorted(maps.Keys(specs)) {
 		e, err := protocol.DecodeEntry(keys[child].Value)
 		if err != nil || keys[child].Deleted {
-			return nil, false, child + " has no entry"
+			return nil, child + " has no entry"
 		}
-		if e.Moving || len(e.After) > 0 {
-			return nil, false, fmt.Sprintf("%s is not settled: %s", child, keys[child].Value)
+		if e.Moving || len(e.After) > 0 && len(e.Replicas) > 0 {
+			return nil, fmt.Sprintf("%s is not settled: %s", child, keys[child].Value)
 		}
-		avoided = avoided || len(e.Failed) > 0
 		spec := specs[child]
 		c := placement.Child{Name: child, Want: spec.Redundancy.Replicas(len(v.Members)), Exclusive: spec.Redundancy.Exclusive()}
+		for _, f := range e.Failed {
+			c.Avoid = append(c.Avoid, f.Node)
+		}
 		for _, r := range protocol.Derive(v, &e) {
 			c.Current = append(c.Current, r.Node)
 			if why := w.runs(child, r); why != "" {
-				return nil, false, why
+				return nil, why
 			}
 		}
 		if len(c.Current) != len(e.Replicas) {
-			return nil, false, child + " has an entry with replicas that are no more"
+			return nil, child + " has an entry with replicas that are no more"
 		}
 		c.Pinned = e.Pinned != "" && len(c.Current) > 0 && c.Current[0] == e.Pinned
 		children = append(children, c)
 	}
-	return children, avoided, ""
+	return children, ""
 }
 
 // runs looks whether a replica is what it is to be.

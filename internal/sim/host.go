@@ -194,7 +194,7 @@ func (h *host) news() {
 func (h *host) reportNow() protocol.Report {
 	r := protocol.Report{Settled: h.view}
 	for _, s := range h.all() {
-		f := s.m.Failure()
+		f := s.m.GivenUp()
 		if s.m.Assigned() {
 			r.Children++
 		}

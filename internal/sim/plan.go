@@ -20,6 +20,7 @@ type Plan struct {
 	Uneven     bool   // nodes differ in zone and capacity
 	Start      int64  // for how long a worker may take to start
 	StartFails float64
+	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
 	End        int64 // when the faults end
 }
@@ -71,6 +72,7 @@ const (
 	StopChild    // somebody asks for its end
 	MoveChild    // somebody asks for a move
 	WorkerFailed // a worker ends with an error
+	LongRequest  // a request arrives whose handler takes long
 	kinds
 )
 
@@ -79,7 +81,7 @@ var kindNames = [...]string{
 	"stall", "stall in", "stall out",
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle",
-	"start child", "stop child", "move child", "worker failed",
+	"start child", "stop child", "move child", "worker failed", "long request",
 }
 
 // String returns the kind's name.
@@ -95,6 +97,13 @@ func (f Fault) String() string {
 const (
 	Coordinator = 50
 	Deputy      = 58
+)
+
+// Child as the B of a failed worker, plus a child's number, is the worker of that child; A may then be Active: where the
+// child is active at that moment. Smaller ones name any worker of a node.
+const (
+	Child  = 60
+	Active = 60
 )
 
 // Children is how many children a run has at most.
@@ -136,6 +145,7 @@ func PlanOf(seed uint64) Plan {
 		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i})
 	}
 	p.faults(r)
+	p.frailty(rand.New(rand.NewPCG(seed, 4)))
 	return p
 }
 
@@ -144,6 +154,27 @@ func (p *Plan) patience(r *rand.Rand) {
 	p.GiveUp = pick(r, int64(protocol.Contact), 3*sec, 6*sec, 30*sec)
 	if r.IntN(6) == 0 {
 		p.times(500*ms, 6*sec, 15*sec)
+	}
+}
+
+// frailty draws how soon the children's replicas are given up, sometimes has most starts fail, and plays the
+// recipes for that.
+func (p *Plan) frailty(r *rand.Rand) {
+	if r.IntN(2) == 0 {
+		return
+	}
+	limits := []protocol.Restart{
+		{}, {Max: 1}, {Max: 1, Policy: protocol.Transient}, {Max: 2, Within: protocol.Duration(2 * time.Second)}, {Policy: protocol.Temporary},
+	}
+	for i := range p.Restarts {
+		p.Restarts[i] = limits[r.IntN(len(limits))]
+		p.Faults[i].B = r.IntN(60) // the first start of each, with whatever redundancy
+	}
+	if r.IntN(4) == 0 {
+		p.StartFails = 0.6
+	}
+	for t := r.Int64N(6 * sec); t < p.End; t += 2*sec + r.Int64N(6*sec) {
+		p.play(&frailRecipes[r.IntN(len(frailRecipes))], r, t)
 	}
 }
 
@@ -219,6 +250,8 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 		f.For = pick(r, sec, 10*sec, 40*sec)
 	case Loss, Lag, Late, Unacked:
 		f.For = pick(r, 100*ms, 2*sec, 10*sec)
+	case LongRequest:
+		f.For = pick(r, 100*ms, sec, 5*sec)
 	}
 	return f
 }

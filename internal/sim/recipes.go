@@ -12,6 +12,7 @@ type Recipe struct {
 	Name  string
 	steps []step
 	lease int64 // of the hub, when a plan aims at what it is for; 0: a second
+	frail bool  // replicas are given up after one or two restarts, when a plan aims at that
 }
 
 // step is one fault of a recipe: when it strikes after the recipe's begin, whom, and for how long.
@@ -35,10 +36,14 @@ const (
 	children        // the children bucket
 	placements      // the placement bucket
 	child           // the recipe's child
+	hither          // the recipe's child, which moves to the recipe's node
+	onward          // the recipe's child, which moves to the node after that one
+	its             // the worker of the recipe's child on the recipe's node
+	serving         // the worker of the recipe's child that is active
 )
 
 // Recipes are all that there are.
-var Recipes = []Recipe{
+var Recipes = append([]Recipe{
 	{Name: "a node hangs", steps: []step{
 		{Pause, 0, sec, one, 100 * ms, 3 * sec},
 		{MoveChild, 0, sec, child, 0, 0},
@@ -221,6 +226,27 @@ var Recipes = []Recipe{
 		{Join, 150 * ms, 400 * ms, anyone, 0, 0},
 		{Twin, 2800 * ms, 3100 * ms, coordinator, 100 * ms, 400 * ms},
 	}},
+}, frailRecipes...)
+
+// frailRecipes are those for children that are given up soon. They are among Recipes, too.
+var frailRecipes = []Recipe{
+	{Name: "a move's target gives up while it waits", frail: true, steps: []step{
+		{LongRequest, 0, 0, child, sec, 4 * sec},
+		{MoveChild, 50 * ms, 200 * ms, hither, 0, 0},
+		{WorkerFailed, 200 * ms, 400 * ms, its, 0, 0},
+		{WorkerFailed, 400 * ms, 600 * ms, its, 0, 0},
+		{WorkerFailed, 600 * ms, 900 * ms, its, 0, 0},
+		{MoveChild, 300 * ms, 1500 * ms, onward, 0, 0},
+		{LongRequest, sec, 2 * sec, child, 300 * ms, 4 * sec},
+		{MoveChild, 1500 * ms, 3 * sec, hither, 0, 0},
+	}},
+	{Name: "a replica is given up while its handler runs", frail: true, steps: []step{
+		{WorkerFailed, 0, 0, serving, 0, 0},
+		{WorkerFailed, 80 * ms, 120 * ms, serving, 0, 0},
+		{LongRequest, 200 * ms, 300 * ms, child, 200 * ms, sec},
+		{WorkerFailed, 300 * ms, 500 * ms, serving, 0, 0},
+		{MoveChild, 300 * ms, sec, child, 0, 0},
+	}},
 }
 
 // play adds the faults of a recipe, from t on.
@@ -241,6 +267,13 @@ func (p *Plan) play(rec *Recipe, r *rand.Rand, t int64) {
 			f.A = int(s.who - nodes)
 		case child:
 			f.A = kid
+		case hither, onward:
+			f.A, f.B = kid, node+int(s.who-hither)
+		case its, serving:
+			f.A, f.B = node, Child+kid
+			if s.who == serving {
+				f.A = Active
+			}
 		case anyone:
 		}
 		p.Faults = append(p.Faults, f)
@@ -258,6 +291,13 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 	}
 	if rec.lease != 0 {
 		p.times(200*ms, rec.lease, 15*sec)
+	}
+	if rec.frail {
+		more := rand.New(rand.NewPCG(seed, 4))
+		for i := range p.Restarts {
+			p.Restarts[i].Max = 1 + more.IntN(2)
+		}
+		p.StartFails = 0.3 * float64(more.IntN(2))
 	}
 	p.Config.Failover = failover
 	p.Config = p.Config.WithDefaults()

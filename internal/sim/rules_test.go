@@ -66,7 +66,7 @@ var rules = []rule{
 	{"NoCompareRecords", "nodes' records are stored without compare-and-set", "leases", "a node is not heard", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.NoCompareRecords = true }},
 	{"IgnoreFence", "an incarnation that was fenced goes on, and writes over the fence", "leases", "the coordinator comes back while it is replaced", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.IgnoreFence = true }},
 	{"NoWait", "a fenced member is removed at once", "leases", "a node is not heard", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoWait = true }},
-	{"NoCoordinatorWait", "a fenced coordinator is replaced at once", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.NoCoordinatorWait = true }},
+	{"NoCoordinatorWait", "a fenced coordinator is replaced at once", "leases", "the coordinator is cut off", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.NoCoordinatorWait = true }},
 	{"GrantFenced", "a node that is being removed is still granted its lease", "leases", "a node is heard while it is removed", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.GrantFenced = true }},
 	{"FenceRenewsNothing", "renewals that a fence may hide are not counted", "leases", "the coordinator's name is taken in a hub of two", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.FenceRenewsNothing = true }},
 	{"MissedFence", "renewals that another incarnation's record may hide are not counted", "leases", "the coordinator's name is taken in a hub of two", protocol.FailoverAuto, oneActive, 300, func(u *sim.Unsafe) { u.View.MissedFence = true }},
@@ -96,6 +96,7 @@ var rules = []rule{
 	{"ReleaseUntrusted", "a node that does not trust itself answers that it let go", "planned-changes-the-release-rule", "a node is replaced by another process of its name", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseUntrusted = true }},
 	{"ForgetRelease", "who let go serves again by the entry that it had", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.Replica.ForgetRelease = true }},
 	{"DropAfter", "an entry forgets whom its active replica waits for before that one serves", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.DropAfter = true }},
+	{"ReportFailing", "a node says that it gave a replica up while its handler still runs", "planned-changes-the-release-rule", "a replica is given up while its handler runs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.ReportFailing = true }},
 	{"ReportsInPart", "what a node still waits for is not looked at in its report", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
 }
 

@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/phub-io/phub/protocol"
+
 // salts is how many runs of a smaller plan are tried: what is left of its faults happens to meet other
 // latencies in each.
 const salts = 3
@@ -63,6 +65,7 @@ func (s *shrinker) world() {
 		func(p *Plan) { p.Nodes = 3 },
 		func(p *Plan) { p.Skew = 0 },
 		func(p *Plan) { p.StartFails = 0 },
+		func(p *Plan) { p.Restarts = [Children]protocol.Restart{} },
 		func(p *Plan) { p.Start = 20 * ms },
 		func(p *Plan) { p.Uneven, p.Memory = false, 0 },
 		func(p *Plan) {

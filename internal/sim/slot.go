@@ -93,14 +93,23 @@ func (s *slot) carryOut(a replica.Action) {
 	case replica.Drain:
 		s.drain = true
 	case replica.Cancel:
-		n := s.handler
-		p.after(p.w.between(us, 100*us), func() {
-			if s.handler == n {
-				s.endHandler()
-			}
-		})
+		s.cancel(a.Cause)
 	case replica.Tell, replica.Abandon:
 	}
+}
+
+// cancel has the handler end soon if the node may not trust itself. The handler of a replica that is demoted, or was
+// given up, goes on as if it ignored its context, until it ends or the machine waits for it no more.
+func (s *slot) cancel(c replica.Cause) {
+	if c != replica.LeaseLost {
+		return
+	}
+	n := s.handler
+	s.h.p.after(s.h.p.w.between(us, 100*us), func() {
+		if s.handler == n {
+			s.endHandler()
+		}
+	})
 }
 
 // begun notes that a worker is started; the one before must have ended.
@@ -111,6 +120,7 @@ func (s *slot) begun(run uint64) {
 	s.run, s.live = run, map[uint64]bool{run: true}
 }
 
+// stop stops a worker once its handler has ended: that of a failed worker, too, may go on.
 func (s *slot) stop(a replica.Stop) {
 	p := s.h.p
 	stopped := func() {
@@ -119,11 +129,10 @@ func (s *slot) stop(a replica.Stop) {
 			s.step(replica.Stopped{Run: a.Run})
 		})
 	}
-	if a.Graceful && s.busy {
+	if s.busy {
 		s.stops = append(s.stops, stopped)
 		return
 	}
-	s.endHandler()
 	stopped()
 }
 
@@ -157,7 +166,10 @@ func (s *slot) subscribe(number uint64, open bool) {
 
 // write tells the loop when there is something to report.
 func (s *slot) write() {
-	settled, failed := s.m.Settled(), s.m.Failure() != nil
+	settled, failed := s.m.Settled(), s.m.GivenUp() != nil
+	if failed && !s.failed {
+		s.h.p.w.tell(s.h.p.name, "gives its replica of %s up: %s", s.child, s.m.GivenUp().Err)
+	}
 	if settled != s.settled && settled || failed {
 		s.h.news()
 	}

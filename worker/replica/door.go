@@ -91,7 +91,7 @@ func (m *Machine) Failure() *Failure { return m.fail }
 // GivenUp says why the replica was given up, once it has let go; nil before. It is what others may be
 // told: whoever follows a replica that was given up does not ask it to let go any more.
 func (m *Machine) GivenUp() *Failure {
-	if m.serves() {
+	if m.serves() && !m.limits.Unsafe.ReportFailing {
 		return nil
 	}
 	return m.fail

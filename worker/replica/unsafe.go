@@ -8,4 +8,5 @@ type Unsafe struct {
 	ForgetRelease bool // who let go serves again by the entry that it had
 	AnyRelease    bool // a release counts for whatever entry there is now
 	KeepTenure    bool // a new incarnation goes on with what the one before it served
+	ReportFailing bool // a replica is reported as given up while its handler still runs
 }
