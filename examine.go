@@ -11,7 +11,7 @@ import (
 type (
 	// Examination is what a NATS deployment was found to offer a hub.
 	Examination = jetstream.Examination
-	// Finding is the result of one try: how long it took to come, or why it didn't.
+	// Finding is the result of one try: how long it took to come, or why it didn't. Of several servers it is the worst.
 	Finding = jetstream.Finding
 	// BucketFinding is a bucket of the hub.
 	BucketFinding = jetstream.BucketFinding
@@ -26,8 +26,8 @@ var (
 )
 
 // Examine finds out what the NATS servers that dial reaches offer a hub: whether they meet phub's needs,
-// and what proof of a node's end they give. It tries that with its own connections and leaves the hub,
-// which need not exist, untouched. It takes up to a few seconds. An error means that it reached no
+// and what proof of a node's end they give. It tries that with its own connections, at each server of the
+// cluster, and leaves the hub, which need not exist, untouched. It takes up to a few seconds. An error means that it reached no
 // server. dial must pass opts on, last.
 func Examine(ctx context.Context, hub string, dial func(opts ...nats.Option) (*nats.Conn, error)) (*Examination, error) {
 	return jetstream.Examine(ctx, hub, dial)

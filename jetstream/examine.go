@@ -23,6 +23,7 @@ type Examination struct {
 	Version   string          // its version
 	Cluster   string          // the name of its cluster; "" if there is none
 	Servers   int             // how many answer for the account
+	Tried     []string        // the names of the servers with which all below but the buckets was tried
 	RoundTrip time.Duration   // to that server, the median of some
 	Dial      time.Duration   // until a new connection was there
 	JetStream error           // what is wrong with JetStream; nil if it is as phub needs it
@@ -34,10 +35,11 @@ type Examination struct {
 	Patience  Finding         // that a client which answered no pings was still connected after protocol.Contact
 }
 
-// Finding is something that was tried: after how long it came, or why it didn't.
+// Finding is something that was tried: after how long it came, or why it didn't. Of several servers it is the worst.
 type Finding struct {
 	After time.Duration
 	Err   error
+	At    []string // the servers with which Err came, if it did not come with others
 }
 
 // BucketFinding is a bucket of the hub.
@@ -58,7 +60,7 @@ var ErrGivenUp = errors.New("found that a server gives up a client too soon")
 const (
 	examineHub  = "_doctor" // no hub's name begins so: nodes overlook these connections
 	examineWait = time.Second
-	examineMost = 250 * time.Millisecond // between two servers' answers
+	examineMost = 250 * time.Millisecond // between two servers' answers, or until a server knows the others
 )
 
 // Examine finds out what the servers that dial reaches give to a hub. The error says that none was
@@ -66,24 +68,28 @@ const (
 func Examine(ctx context.Context, hub string, dial func(...nats.Option) (*nats.Conn, error)) (*Examination, error) {
 	x := examiner{hub: hub, dial: dial}
 	began := time.Now()
-	s, err := x.spare(ctx, "watch")
-	if err != nil {
+	var err error
+	if x.s, err = x.spare(ctx, "watch"); err != nil {
 		return nil, err
 	}
-	defer s.Close()
-	x.s = s
+	defer x.s.Close()
 	x.Dial = time.Since(began)
+	x.dial = only(dial, x.s.server)
 	x.server(ctx)
-	x.JetStream = s.checkServer(ctx)
-	if x.JetStream == nil {
+	if x.JetStream = x.s.checkServer(ctx); x.JetStream == nil {
 		x.buckets(ctx)
 	}
+	x.everywhere(ctx)
+	return &x.Examination, nil
+}
+
+// try tries what one server does.
+func (x *examiner) try(ctx context.Context) {
 	x.evidence(ctx)
 	x.kick(ctx)
 	if x.Patience.Err = errors.Join(x.Open, x.Closed.Err); x.Patience.Err == nil {
 		x.pings(ctx)
 	}
-	return &x.Examination, nil
 }
 
 type examiner struct {

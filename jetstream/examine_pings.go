@@ -45,16 +45,16 @@ func (x *examiner) outlives(ctx context.Context, c protocol.Conn, d time.Duratio
 		after := time.Since(began)
 		switch got, err := x.s.Connected(ctx, c); {
 		case err != nil:
-			return Finding{after, err}
+			return Finding{After: after, Err: err}
 		case got == view.Closed:
-			return Finding{after, fmt.Errorf("%w: %v after it had answered the last ping, want %v or more", ErrGivenUp, after.Round(time.Millisecond), d)}
+			return Finding{After: after, Err: fmt.Errorf("%w: %v after it had answered the last ping, want %v or more", ErrGivenUp, after.Round(time.Millisecond), d)}
 		case after >= d:
-			return Finding{after, nil}
+			return Finding{After: after}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return Finding{after, ctx.Err()}
+			return Finding{After: after, Err: ctx.Err()}
 		}
 	}
 }

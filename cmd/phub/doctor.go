@@ -14,7 +14,7 @@ import (
 
 func (a *app) addDoctor(cli *fisk.Application) {
 	cmd := cli.Command("doctor", "Say what this NATS gives a hub, and how long failures take at most (read-only)").Action(a.does(a.doctor))
-	cmd.HelpLong("Tries with connections of its own, and touches nothing of the hub: whether the servers say that a connection " +
+	cmd.HelpLong("Tries with connections of its own, at each server of the cluster, and touches nothing of the hub: whether the servers say that a connection " +
 		"is closed, report it, and close one on demand. Then it says which worst cases follow for the hub's " +
 		"options, by the formulas of docs/failover.md, and what to change. Without a hub it takes the defaults. " +
 		"Run it with the nodes' credentials: what they may do counts. Exit code 1 says that something must be changed.")

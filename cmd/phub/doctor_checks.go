@@ -52,10 +52,24 @@ func (d *diagnosis) checkNATS() check {
 		found += " in cluster " + x.Cluster
 	}
 	found += ", round trip " + takesText(millis(x.RoundTrip))
-	if x.Servers >= 3 {
-		return check{checkNATS, resultOK, found, ""}
+	switch {
+	case len(x.Tried) < x.Servers:
+		return check{
+			checkNATS, resultNote, found + "; tried at " + strings.Join(x.Tried, ", ") + " only",
+			"the others may be configured differently: run this again with NATS_URL naming them",
+		}
+	case x.Servers >= 3:
+		return check{checkNATS, resultOK, found + "; tried at each", ""}
 	}
 	return check{checkNATS, resultNote, found + ": none may be lost", "three servers survive the loss of one: docs/nats.md#streams-and-servers"}
+}
+
+// at names the servers that differ from others.
+func at(f phub.Finding) string {
+	if len(f.At) == 0 {
+		return ""
+	}
+	return " at " + strings.Join(f.At, ", ")
 }
 
 func (d *diagnosis) checkJetStream() check {
@@ -98,7 +112,7 @@ func (d *diagnosis) checkEvidence() check {
 		return check{checkEvidence, resultOK, fmt.Sprintf("servers say that a connection is closed: %s after it was", takesText(after(d.x.Closed))), ""}
 	}
 	return check{
-		checkEvidence, resultWrong, "servers don't say whether a connection is open (" + oneLine(err) + "): a killed process is replaced after its lease only",
+		checkEvidence, resultWrong, "servers don't say" + at(d.x.Closed) + " whether a connection is open (" + oneLine(err) + "): a killed process is replaced after its lease only",
 		"let the user publish to $SYS.REQ.ACCOUNT.PING.CONNZ: docs/wire.md#permissions",
 	}
 }
@@ -107,7 +121,7 @@ func (d *diagnosis) checkReports() check {
 	if d.x.Reported.Err == nil {
 		return check{checkReports, resultOK, fmt.Sprintf("servers report closed connections: %s after", takesText(after(d.x.Reported))), ""}
 	}
-	return check{checkReports, resultNote, "servers report no closed connections: nodes find them by probes", "docs/nats.md#access-to-the-system-account"}
+	return check{checkReports, resultNote, "servers report no closed connections" + at(d.x.Reported) + ": nodes find them by probes", "docs/nats.md#access-to-the-system-account"}
 }
 
 func (d *diagnosis) checkKick() check {
@@ -123,11 +137,15 @@ func (d *diagnosis) checkKick() check {
 		}
 	case fast:
 		return check{
-			checkKick, resultWrong, "the hub has failover fast, and servers close no connection on demand (" + oneLine(err) + "): who hangs is replaced after its lease only",
+			checkKick, resultWrong, "the hub has failover fast, and servers close no connection on demand" + at(d.x.Kicked) + " (" + oneLine(err) + "): who hangs is replaced after its lease only",
 			"docs/nats.md#access-to-the-system-account",
 		}
 	default:
-		return check{checkKick, resultNote, "servers close no connection on demand: failover fast would change nothing", "docs/nats.md#access-to-the-system-account"}
+		without := "failover fast would change nothing"
+		if len(d.x.Kicked.At) > 0 {
+			without = "failover fast would change nothing while the coordinator is connected there"
+		}
+		return check{checkKick, resultNote, "servers close no connection on demand" + at(d.x.Kicked) + ": " + without, "docs/nats.md#access-to-the-system-account"}
 	}
 }
 
@@ -138,9 +156,9 @@ func (d *diagnosis) checkPings() check {
 	case err == nil:
 		return check{checkPings, resultOK, fmt.Sprintf("a client that answers no pings stays connected for %v or more", protocol.Contact), ""}
 	case errors.Is(err, phub.ErrGivenUp) && config.Failover != phub.FailoverStrict:
-		return check{checkPings, resultWrong, oneLine(err) + ": a node that hangs may be replaced while it still trusts itself", "a longer ping_interval, or failover strict: " + try}
+		return check{checkPings, resultWrong, oneLine(err) + at(d.x.Patience) + ": a node that hangs may be replaced while it still trusts itself", "a longer ping_interval, or failover strict: " + try}
 	default:
-		return check{checkPings, resultNote, "how long a client may leave pings unanswered: " + oneLine(err), try}
+		return check{checkPings, resultNote, "how long a client may leave pings unanswered" + at(d.x.Patience) + ": " + oneLine(err), try}
 	}
 }
 

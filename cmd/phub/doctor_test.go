@@ -157,6 +157,24 @@ func TestDoctor_ThreeServers(t *testing.T) {
 	wantResults(t, results, checkHub, resultWrong)
 }
 
+func TestDoctor_OneServerThatDiffersIsNamed(t *testing.T) {
+	t.Parallel()
+	different := ""
+	c := natstest.ClusterWith(t, natsembed.Config{Account: testAccount, Change: func(o *server.Options) {
+		if different == "" || different == o.ServerName {
+			different = o.ServerName
+			o.PingInterval, o.MaxPingsOut = 200*time.Millisecond, 2
+		}
+	}})
+	i := slices.IndexFunc(c.Servers, func(s *natsembed.Server) bool { return s.Name() != different })
+	report, results := doctor(t, c.Servers[i].URL(), exitFailed)
+	wantResults(t, results, checkNATS, resultOK, checkEvidence, resultOK, checkPings, resultWrong)
+	i = slices.IndexFunc(report.Checks, func(c check) bool { return c.Name == checkPings })
+	if found := report.Checks[i].Found; !strings.Contains(found, "gives up a client too soon") || !strings.Contains(found, " at "+different+": ") {
+		t.Errorf("found %q, expected that it is server %s", found, different)
+	}
+}
+
 func TestDoctor_TooFewReplicasAreWrong(t *testing.T) {
 	t.Parallel()
 	c := natstest.Cluster(t)
