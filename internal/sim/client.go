@@ -12,7 +12,7 @@ import (
 // client is whoever starts, stops and moves children, and sends them requests.
 type client struct {
 	w     *world
-	conn  *conn
+	conns [servers]*conn // one to each server: it may ask on both sides of a cut
 	kids  [Children]*kid
 	all   []*kid
 	names map[string]*kid
@@ -100,13 +100,6 @@ const clientWait = 3 * sec
 // or nothing.
 func (c *client) request(verb string, body any, done func(a *view.AnswerControl)) {
 	w := c.w
-	if c.conn == nil || !c.conn.open {
-		for _, i := range w.rng.Perm(servers) {
-			if w.servers[i].alive {
-				c.conn = w.servers[i].accept(nil)
-			}
-		}
-	}
 	over := false
 	end := func(a *view.AnswerControl) {
 		if !over {
@@ -115,7 +108,7 @@ func (c *client) request(verb string, body any, done func(a *view.AnswerControl)
 		}
 	}
 	data := encode(body)
-	from := c.conn
+	from := c.connected()
 	w.in(clientWait+2*sec, func() { end(nil) })
 	if from == nil {
 		return
@@ -127,6 +120,21 @@ func (c *client) request(verb string, body any, done func(a *view.AnswerControl)
 			})
 		})
 	}
+}
+
+// connected returns a connection to some server that is there, or nil.
+func (c *client) connected() *conn {
+	w := c.w
+	for _, i := range w.rng.Perm(servers) {
+		if !w.servers[i].alive {
+			continue
+		}
+		if x := c.conns[i]; x == nil || !x.open || x.srv.id != x.id.Server {
+			c.conns[i] = w.servers[i].accept(nil)
+		}
+		return c.conns[i]
+	}
+	return nil
 }
 
 func (c *client) start(k *kid, tries int) {

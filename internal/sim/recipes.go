@@ -73,8 +73,10 @@ var Recipes = append([]Recipe{
 		{Stall, 3500 * ms, 5 * sec, coordinator, 300 * ms, 900 * ms},
 	}},
 	{Name: "the coordinator is cut off", steps: []step{
-		{ServerCut, 0, 0, anyone, 4 * sec, 6 * sec},
+		{ServerCut, 0, 0, coordinator, 4 * sec, 6 * sec},
 		{StopChild, sec, 5 * sec, child, 0, 0},
+		{StopChild, 2 * sec, 6 * sec, anyone, 0, 0},
+		{StopChild, 2 * sec, 6 * sec, anyone, 0, 0},
 		{StartChild, 2 * sec, 6 * sec, child, 0, 0},
 	}},
 	{Name: "a node dies and comes back", steps: []step{

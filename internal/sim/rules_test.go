@@ -97,6 +97,7 @@ var rules = []rule{
 	{"ForgetRelease", "who let go serves again by the entry that it had", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.Replica.ForgetRelease = true }},
 	{"DropAfter", "an entry forgets whom its active replica waits for before that one serves", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.DropAfter = true }},
 	{"ReportFailing", "a node says that it gave a replica up while its handler still runs", "planned-changes-the-release-rule", "a replica is given up while its handler runs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.ReportFailing = true }},
+	{"ForgetGivenUp", "an active replica that was given up counts as one that served", "planned-changes-the-release-rule", "a move's target gives up while it waits", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ForgetGivenUp = true }},
 	{"ReportsInPart", "what a node still waits for is not looked at in its report", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
 }
 

@@ -78,12 +78,16 @@ func short(f protocol.Failover) protocol.Config {
 	return c.WithDefaults()
 }
 
-const scenarioSalts = 30
+// How many runs a scenario is played in, and in how many at most it breaks without its rule.
+const (
+	scenarioSalts = 30
+	scenarioOff   = 300
+)
 
 func TestSim_Scenarios(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios {
-		if p, v := brokenBy(s.plan, sim.Unsafe{}); v != nil {
+		if p, v := brokenBy(s.plan, sim.Unsafe{}, scenarioSalts); v != nil {
 			t.Errorf("%s: %s", s.name, sim.Explain(p, sim.Unsafe{}, *lines))
 		}
 		if s.off == nil {
@@ -91,15 +95,15 @@ func TestSim_Scenarios(t *testing.T) {
 		}
 		var u sim.Unsafe
 		s.off(&u)
-		if _, v := brokenBy(s.plan, u); v == nil {
-			t.Errorf("%s: with the rule switched off, no promise is broken by %d runs", s.name, scenarioSalts)
+		if _, v := brokenBy(s.plan, u, scenarioOff); v == nil {
+			t.Errorf("%s: with the rule switched off, no promise is broken by %d runs", s.name, scenarioOff)
 		}
 	}
 }
 
 // brokenBy runs a plan with one salt after the other, until it breaks a promise.
-func brokenBy(p sim.Plan, u sim.Unsafe) (sim.Plan, *sim.Violation) {
-	for p.Salt = range uint64(scenarioSalts) {
+func brokenBy(p sim.Plan, u sim.Unsafe, salts uint64) (sim.Plan, *sim.Violation) {
+	for p.Salt = range salts {
 		if v := sim.Run(p, u, 0).Violation; v != nil {
 			return p, v
 		}
