@@ -105,7 +105,7 @@ func (m *Machine) readRefused(b protocol.Bucket, writes []Write) {
 		spec, _ := m.specs.Get(w.Key)
 		gone := b == protocol.ChildrenBucket && spec == nil ||
 			b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey
-		if w.Last != 0 && (gone || again) {
+		if gone && w.Last != 0 || again {
 			m.do(ReadKey{Bucket: b, Key: w.Key})
 		}
 	}
@@ -114,13 +114,19 @@ func (m *Machine) readRefused(b protocol.Bucket, writes []Write) {
 // refusedAgain is after how many refusals in a row all keys are read.
 const refusedAgain = 3
 
-func (m *Machine) keyGone(e KeyRead) {
-	switch {
-	case e.Outcome != Done || e.Record.Revision != 0:
-	case e.Bucket == protocol.ChildrenBucket:
-		m.specs.forget(e.Key)
-	case e.Bucket == protocol.PlacementBucket:
-		m.history.forget(e.Key)
+// refusedRead takes what the stream's leader has under a key. One that was deposed may have said before that there is
+// nothing.
+func (m *Machine) refusedRead(e KeyRead) {
+	keys, feed, forget := m.history.keys, &m.history.feed, m.history.forget
+	if e.Bucket == protocol.ChildrenBucket {
+		keys, feed, forget = m.specs.keys, &m.specs.feed, m.specs.forget
+	}
+	switch rev := e.Record.Revision; {
+	case e.Outcome != Done:
+	case rev == 0:
+		forget(e.Key)
+	case keys[e.Key] == 0 && rev <= feed.Last():
+		keys[e.Key] = rev
 	}
 }
 

@@ -183,7 +183,7 @@ func (m *Machine) readOwnKey() {
 // keyRead takes what the stream's leader has under a key.
 func (m *Machine) keyRead(e KeyRead) {
 	if e.Bucket != protocol.NodesBucket {
-		m.keyGone(e)
+		m.refusedRead(e)
 		return
 	}
 	if e.Outcome == Done {
