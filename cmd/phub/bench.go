@@ -55,6 +55,7 @@ func (a *app) addBench(cli *fisk.Application) {
 	cmd.Flag("nodes", "How many nodes; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&b.nodes)
 	cmd.Flag("runs", "How many failovers; default is 10").PlaceHolder("N").Default("10").Validator(isNumber).IntVar(&b.runs)
 	b.embeddedFlag(cmd)
+	cmd.Flag("plain", "Give the embedded servers a default configuration, without access to the system account").UnNegatableBoolVar(&b.plain)
 	cmd.Flag("verbose", "Show the log of the nodes on stderr").Short('v').UnNegatableBoolVar(&b.verbose)
 }
 
@@ -91,6 +92,8 @@ func (b *bench) check() error {
 		return usagef("--children: found %d, allowed is 1 to 100000", b.children)
 	case b.runs < 1 || b.runs > 10_000:
 		return usagef("--runs: found %d, allowed is 1 to 10000", b.runs)
+	case b.plain && b.embedded == 0:
+		return usagef("--plain is for embedded servers: give --embedded too")
 	}
 	return b.checkEmbedded()
 }

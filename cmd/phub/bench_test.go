@@ -49,6 +49,7 @@ func TestBenchFailover_UsageErrors(t *testing.T) {
 		"--runs 0":      "--runs: found 0, allowed is 1 to 10000",
 		"--embedded 2":  "--embedded: found 2, allowed is 1 or 3",
 		"--runs many":   "found \"many\"",
+		"--plain":       "--plain is for embedded servers",
 		"--fault flood": `--fault: found "flood", want kill, coordinator, hang or hang-coordinator`,
 	} {
 		args := append([]string{"bench", "failover"}, strings.Fields(line)...)

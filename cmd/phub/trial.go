@@ -22,6 +22,7 @@ type trial struct {
 	app       *app
 	hub       string
 	embedded  int                // so many servers run in this process; 0: none
+	plain     bool               // they have a default configuration
 	nodeFlags []string           // for each node, beside those that bring it into the hub
 	started   func(*nodeProcess) // called for each process that was started; may be nil
 	verbose   bool               // the log of the nodes is shown
@@ -42,7 +43,10 @@ func (t *trial) open() (err error) {
 	if t.embedded == 0 {
 		t.nc, err = t.connect("", nats.MaxReconnects(-1))
 	} else {
-		cfg := natsembed.Config{Name: t.hub, Account: embeddedAccount, System: true}
+		cfg := natsembed.Config{Name: t.hub}
+		if !t.plain {
+			cfg.Account, cfg.System = embeddedAccount, true
+		}
 		if t.servers, err = natsembed.StartCluster(t.embedded, cfg); err != nil {
 			return err
 		}
