@@ -159,10 +159,9 @@ func TestDoctor_ThreeServers(t *testing.T) {
 
 func TestDoctor_OneServerThatDiffersIsNamed(t *testing.T) {
 	t.Parallel()
-	different := ""
-	c := natstest.ClusterWith(t, natsembed.Config{Account: testAccount, Change: func(o *server.Options) {
-		if different == "" || different == o.ServerName {
-			different = o.ServerName
+	const different = "phub-2"
+	c := natstest.ClusterWith(t, natsembed.Config{Name: "phub", Account: testAccount, Change: func(o *server.Options) {
+		if o.ServerName == different {
 			o.PingInterval, o.MaxPingsOut = 200*time.Millisecond, 2
 		}
 	}})
