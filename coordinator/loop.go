@@ -44,7 +44,7 @@ type loop struct {
 }
 
 func (l *loop) run() (bool, error) {
-	tick := time.NewTicker(view.TickEvery)
+	tick := time.NewTicker(view.TickEvery + tickSlack)
 	defer tick.Stop()
 	leave, changed := l.c.leave, l.c.changed
 	var rest <-chan time.Time // runs while no new report is taken
@@ -73,6 +73,10 @@ func (l *loop) run() (bool, error) {
 	}
 	return l.done, l.refused
 }
+
+// tickSlack makes up for ticks that come a little early: what the machine does at every tick must not find that its time
+// has not quite come, and wait for the next.
+const tickSlack = time.Millisecond
 
 // reportEvery is the least time between two reports: when thousands of replicas start, each one makes
 // another.

@@ -331,7 +331,7 @@ func (s *split) lead(side int) {
 	for _, b := range []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket} {
 		bucket := b.Name(hubName)
 		for try := 0; s.nats.leader(bucket) != side; try++ {
-			if try == 10 {
+			if try == 30 { // who is preferred need not be elected
 				s.t.Fatalf("%s does not lead the stream of %s after %d tries", host("s", side), bucket, try)
 			}
 			s.nats.current(bucket)

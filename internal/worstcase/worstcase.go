@@ -10,7 +10,7 @@ import (
 
 // What is fixed: see docs/failover.md.
 const (
-	tick     = 25 * time.Millisecond
+	tick     = 26 * time.Millisecond
 	ask      = 50 * time.Millisecond
 	probe    = 5 * time.Millisecond // for each node
 	twice    = 3 * time.Millisecond // between and after a server's two answers
