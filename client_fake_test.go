@@ -58,12 +58,23 @@ func (f *fakeHub) respond(msg *nats.Msg, v any) {
 	}
 }
 
+// respondError answers as a worker does that returns an error.
 func (f *fakeHub) respondError(msg *nats.Msg, code int, text string) {
-	h := nats.Header{}
+	f.t.Helper()
+	f.respondFailure(msg, code, text, nats.Header{protocol.HeaderEpoch: {"41"}})
+}
+
+// refuse answers as a replica does that takes nothing.
+func (f *fakeHub) refuse(msg *nats.Msg) {
+	f.t.Helper()
+	f.respondFailure(msg, protocol.CodeNotActive, "passive", nats.Header{protocol.HeaderCause: {protocol.CauseNotActive}})
+}
+
+func (f *fakeHub) respondFailure(msg *nats.Msg, code int, text string, h nats.Header) {
+	f.t.Helper()
 	h.Set(protocol.HeaderErrorCode, strconv.Itoa(code))
 	h.Set(protocol.HeaderError, text)
 	h.Set(protocol.HeaderNode, "node9")
-	h.Set(protocol.HeaderEpoch, "41")
 	if err := msg.RespondMsg(&nats.Msg{Header: h}); err != nil {
 		f.t.Error(err)
 	}

@@ -75,6 +75,7 @@ type RemoteError struct {
 	Message string // as the handler sent it
 	Node    string // the node that answered
 	Epoch   uint64 // the epoch in which it answered
+	Cause   string // "cancelled", "panic" or "reply" if phub answered in the handler's place, else empty; see docs/wire.md
 	Data    []byte // the body that came with the error, if any
 	Retries int    // how often the request was sent again before this answer
 }
@@ -91,7 +92,7 @@ func (e *RemoteError) Error() string {
 // Is reports whether target is ErrHandler, or ErrNoAnswer for a request that was cut short (its
 // effect is unknown).
 func (e *RemoteError) Is(target error) bool {
-	return target == ErrHandler || target == ErrNoAnswer && e.Code == protocol.CodeCancelled
+	return target == ErrHandler || target == ErrNoAnswer && e.Cause == protocol.CauseCancelled
 }
 
 // controlError is a problem that the hub answered to a control request.

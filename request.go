@@ -182,17 +182,18 @@ func (r *request) judge(msg *nats.Msg) (*Reply, outcome, error) {
 	if code == "" {
 		return &Reply{Data: msg.Data, Header: msg.Header, Node: node, Epoch: epoch, Retries: r.retries}, done, nil
 	}
+	cause := msg.Header.Get(protocol.HeaderCause)
 	switch n := errorCode(code); {
-	case n == protocol.CodeNotActive:
+	case n == protocol.CodeNotActive && epoch == 0: // a handler's own 503 has an epoch
 		r.reason = reasonNotActive
 		return nil, again, nil
-	case n == protocol.CodeCancelled && r.opts.idempotent:
+	case cause == protocol.CauseCancelled && r.opts.idempotent:
 		r.reason = reasonCancelled
 		return nil, again, nil
 	default:
 		return nil, done, &RemoteError{
 			Code: n, Message: msg.Header.Get(protocol.HeaderError),
-			Node: node, Epoch: epoch, Data: msg.Data, Retries: r.retries,
+			Node: node, Epoch: epoch, Cause: cause, Data: msg.Data, Retries: r.retries,
 		}
 	}
 }

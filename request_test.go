@@ -33,7 +33,7 @@ func TestRequest_RetriesWhileTheDoorIsClosed(t *testing.T) {
 	hub, client := setup(t)
 	hub.serve(hub.subjects.Request("c"), func(n int, msg *nats.Msg) {
 		if n < 3 {
-			hub.respondError(msg, protocol.CodeNotActive, "passive")
+			hub.refuse(msg)
 			return
 		}
 		hub.reply(msg, "node1", 1, "ok")
@@ -87,7 +87,7 @@ func TestRequest_DeadlineWithoutAnActiveReplica(t *testing.T) {
 		"nobody listens": func(*fakeHub) {},
 		"not active": func(hub *fakeHub) {
 			hub.serve(hub.subjects.Request("c"), func(_ int, msg *nats.Msg) {
-				hub.respondError(msg, protocol.CodeNotActive, "passive")
+				hub.refuse(msg)
 			})
 		},
 	} {
@@ -127,7 +127,9 @@ func TestRequest_IdempotentIsSentAgain(t *testing.T) {
 		switch n {
 		case 0: // no answer
 		case 1:
-			hub.respondError(msg, protocol.CodeCancelled, "cut short")
+			hub.respondFailure(msg, protocol.CodeCancelled, "cut short", nats.Header{
+				protocol.HeaderEpoch: {"41"}, protocol.HeaderCause: {protocol.CauseCancelled},
+			})
 		default:
 			hub.reply(msg, "node1", 1, "ok")
 		}
@@ -144,10 +146,10 @@ func TestRequest_IdempotentIsSentAgain(t *testing.T) {
 func TestRequest_HandlerErrors(t *testing.T) {
 	t.Parallel()
 	hub, client := setup(t)
-	for _, code := range []int{protocol.CodeHandler, protocol.CodePanic, protocol.CodeTooLarge, protocol.CodeCancelled, 422} {
+	for _, code := range []int{protocol.CodeHandler, protocol.CodePanic, protocol.CodeTooLarge, protocol.CodeNotActive, protocol.CodeCancelled, 422} {
 		child := fmt.Sprintf("c%d", code)
 		got := hub.serve(hub.subjects.Request(child), func(_ int, msg *nats.Msg) { hub.respondError(msg, code, "boom") })
-		_, err := client.Request(within(t, 5*time.Second), child, nil)
+		_, err := client.Request(within(t, 5*time.Second), child, nil, phub.Idempotent())
 		var remote *phub.RemoteError
 		if !errors.As(err, &remote) || !errors.Is(err, phub.ErrHandler) {
 			t.Fatalf("code %d: got %v, want a RemoteError", code, err)
@@ -155,12 +157,30 @@ func TestRequest_HandlerErrors(t *testing.T) {
 		if remote.Code != code || remote.Message != "boom" || remote.Node != "node9" || remote.Epoch != 41 {
 			t.Errorf("code %d: got %+v", code, remote)
 		}
-		if errors.Is(err, phub.ErrNoAnswer) != (code == protocol.CodeCancelled) {
-			t.Errorf("code %d: only a request that was cut short has an unknown effect", code)
+		if errors.Is(err, phub.ErrNoAnswer) {
+			t.Errorf("code %d: a handler's own error was taken for a request that was cut short", code)
 		}
 		if got.count() != 1 {
 			t.Errorf("code %d: sent %d times, want once", code, got.count())
 		}
+	}
+}
+
+func TestRequest_CutShortHasAnUnknownEffect(t *testing.T) {
+	t.Parallel()
+	hub, client := setup(t)
+	got := hub.serve(hub.subjects.Request("c"), func(_ int, msg *nats.Msg) {
+		hub.respondFailure(msg, protocol.CodeCancelled, "cut short", nats.Header{
+			protocol.HeaderEpoch: {"41"}, protocol.HeaderCause: {protocol.CauseCancelled},
+		})
+	})
+	_, err := client.Request(within(t, 5*time.Second), "c", nil)
+	var remote *phub.RemoteError
+	if !errors.Is(err, phub.ErrNoAnswer) || !errors.As(err, &remote) || remote.Cause != protocol.CauseCancelled {
+		t.Errorf("got %v, want ErrNoAnswer with the cause", err)
+	}
+	if got.count() != 1 {
+		t.Errorf("sent %d times, want once", got.count())
 	}
 }
 

@@ -28,6 +28,9 @@ type (
 	HandlerError = worker.Error
 )
 
+// ErrNotHandled is for a handler that did nothing with a request, and wants it to be sent again.
+var ErrNotHandled = worker.ErrNotHandled
+
 // Causes with which the context of a handler or a Runner ends; see context.Cause.
 var (
 	ErrLeaseLost = worker.ErrLeaseLost

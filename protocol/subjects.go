@@ -132,7 +132,26 @@ const (
 	// HeaderErrorCode and HeaderError are those of NATS services.
 	HeaderErrorCode = "Nats-Service-Error-Code"
 	HeaderError     = "Nats-Service-Error"
+	// HeaderCause is in errors that phub answers with for a replica, and tells them from errors of the
+	// handler with the same code. Its value is one of the Cause constants.
+	HeaderCause = "Phub-Cause"
 )
+
+// Values of HeaderCause.
+const (
+	CauseNotActive = "not_active" // 503: the replica took nothing
+	CauseCancelled = "cancelled"  // 504: it lost its role while it handled the request
+	CausePanic     = "panic"      // 502: the handler panicked
+	CauseReply     = "reply"      // 413 and 500: what the handler replied can't be sent
+)
+
+// IsReplyHeader reports whether a worker may set the header name in a reply: it is not one of phub's, nor one
+// by which NATS clients know errors. Upper and lower case count as the same.
+func IsReplyHeader(name string) bool {
+	l := strings.ToLower(name)
+	return l != "status" && l != "description" && !strings.HasPrefix(l, "phub-") &&
+		!strings.HasPrefix(l, strings.ToLower(HeaderError))
+}
 
 // Codes in HeaderErrorCode that phub itself sends. A handler may send others.
 const (

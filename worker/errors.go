@@ -19,6 +19,10 @@ var (
 	ErrFailed = errors.New("phub: the replica failed")
 )
 
+// ErrNotHandled is for a handler that did nothing with a request, and wants it to be sent again: the answer
+// then is error 503 without an epoch, which says so. Return it, or an error that wraps it.
+var ErrNotHandled = errors.New("not handled")
+
 // ErrAttached is returned by Host.Attach when another transport is still attached.
 var ErrAttached = errors.New("phub: another transport is attached; detach it first")
 

@@ -3,9 +3,11 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,7 +130,13 @@ func (r reply) get(key string) string {
 
 type replier chan reply
 
+// Reply refuses names of headers with a blank, as NATS does.
 func (c replier) Reply(h map[string][]string, data []byte) error {
+	for name := range h {
+		if strings.Contains(name, " ") {
+			return fmt.Errorf("header %q: refused", name)
+		}
+	}
 	c <- reply{h, data}
 	return nil
 }

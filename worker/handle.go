@@ -22,7 +22,7 @@ func (s *slot) handle(j *job) {
 		return
 	}
 	if cause := s.lost(j.tenure); cause != nil {
-		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodeCancelled,
+		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodeCancelled, protocol.CauseCancelled,
 			"its effect is unknown: "+s.child+" on "+s.h.cfg.Node+" lost its role while it handled the request: "+cause.Error())
 		return
 	}
@@ -55,22 +55,28 @@ func (s *slot) lost(t *tenure) error {
 }
 
 func (s *slot) answer(j *job, r *Request, data []byte, err error) {
+	if errors.Is(err, ErrNotHandled) {
+		s.h.refuse(j.in, err.Error())
+		return
+	}
 	base := j.run.replyHeader(j.epoch)
 	header, size := base.header, base.size+len(data)
 	if r.reply != nil {
 		header = r.replyHeader(header)
 		size = headerSize(header) + len(data)
 	}
-	if err != nil {
-		s.h.failWith(j.in, header, codeOf(err), err.Error(), data)
-		return
-	}
-	if size > s.h.maxPayload() {
-		s.h.fail(j.in, base.header, protocol.CodeTooLarge,
+	if err == nil && size > s.h.maxPayload() {
+		s.h.fail(j.in, base.header, protocol.CodeTooLarge, protocol.CauseReply,
 			fmt.Sprintf("the reply has %d bytes with its headers, NATS carries at most %d here; raise max_payload, or reply with less", size, s.h.maxPayload()))
 		return
 	}
-	s.h.reply(j.in, header, data)
+	if err != nil {
+		header, data = s.h.failure(header, codeOf(err), err.Error(), data)
+	}
+	if err := s.h.reply(j.in, header, data); err != nil {
+		s.h.fail(j.in, base.header, protocol.CodeHandler, protocol.CauseReply,
+			"the request was handled, but NATS refuses the reply: "+err.Error()+"; look at the names of its headers")
+	}
 }
 
 // recovered turns a panic of user code into an answer and a restart. It must be deferred itself.
@@ -81,7 +87,7 @@ func (s *slot) recovered(r *run, j *job) {
 	}
 	s.h.cfg.Logger.Error("a worker panicked", "child", s.child, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	if j != nil {
-		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodePanic, fmt.Sprintf("the worker of %s on %s panicked: %v", s.child, s.h.cfg.Node, p))
+		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodePanic, protocol.CausePanic, fmt.Sprintf("the worker of %s on %s panicked: %v", s.child, s.h.cfg.Node, p))
 	}
 	r.cancel(ErrFailed)
 	s.step(replica.Ended{Run: r.id, Err: fmt.Sprintf("panic: %v", p)})
@@ -93,31 +99,38 @@ func (h *Host) refuse(in *Incoming, why string) {
 	if h.lease.over(h.cfg.Now()) {
 		return
 	}
-	h.fail(in, h.header, protocol.CodeNotActive, why)
+	h.fail(in, h.header, protocol.CodeNotActive, protocol.CauseNotActive, why)
 }
 
-func (h *Host) fail(in *Incoming, base map[string][]string, code int, text string) {
-	h.failWith(in, base, code, text, nil)
+// fail answers with an error of phub's own.
+func (h *Host) fail(in *Incoming, base map[string][]string, code int, cause, text string) {
+	header, _ := h.failure(base, code, text, nil)
+	header[protocol.HeaderCause] = []string{cause}
+	_ = h.reply(in, header, nil)
 }
 
-func (h *Host) failWith(in *Incoming, base map[string][]string, code int, text string, data []byte) {
-	header := make(map[string][]string, len(base)+2)
+// failure returns headers and body of an error. A body that is too large is left out.
+func (h *Host) failure(base map[string][]string, code int, text string, data []byte) (map[string][]string, []byte) {
+	header := make(map[string][]string, len(base)+3)
 	maps.Copy(header, base)
 	header[protocol.HeaderErrorCode] = []string{strconv.Itoa(code)}
 	header[protocol.HeaderError] = []string{headerText(text)}
 	if len(data)+headerSize(header) > h.maxPayload() {
 		data = nil
 	}
-	h.reply(in, header, data)
+	return header, data
 }
 
-func (h *Host) reply(in *Incoming, header map[string][]string, data []byte) {
+// reply sends the one reply, if there is somebody to send it to. The error is also logged.
+func (h *Host) reply(in *Incoming, header map[string][]string, data []byte) error {
 	if in.Reply == nil {
-		return
+		return nil
 	}
-	if err := in.Reply.Reply(header, data); err != nil && h.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+	err := in.Reply.Reply(header, data)
+	if err != nil && h.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		h.cfg.Logger.Debug("a reply was not sent", "child", in.Child, "error", err)
 	}
+	return err
 }
 
 // maxErrorText bounds the text of an error in a header, in bytes.

@@ -1,6 +1,10 @@
 package worker
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/phub-io/phub/protocol"
+)
 
 // Request is a request as a worker gets it. It belongs to the worker; Header is shared and must not be
 // changed.
@@ -14,9 +18,14 @@ type Request struct {
 	reply map[string][]string
 }
 
-// SetReplyHeader sets a header of the reply. Those of phub and of NATS services can't be set: phub's
-// own values overwrite them. Not to be called concurrently, nor after Handle returned.
+// SetReplyHeader sets a header of the reply. It has no effect for Status, Description, and names that begin with
+// Phub- or Nats-Service-Error, in upper or lower case: by those, clients know errors and epochs. A name that NATS
+// refuses, such as one with a blank, makes the reply an error 500. Not to be called concurrently, nor after
+// Handle returned.
 func (r *Request) SetReplyHeader(key, value string) {
+	if !protocol.IsReplyHeader(key) {
+		return
+	}
 	if r.reply == nil {
 		r.reply = make(map[string][]string, 4)
 	}

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,11 +49,19 @@ func (f *faulty) Handle(_ context.Context, r *worker.Request) ([]byte, error) {
 		panic("as asked")
 	case "error":
 		return []byte("details"), errors.New("as\nasked")
+	case "own 503":
+		return nil, worker.Errorf(protocol.CodeNotActive, "a dependency is down")
+	case "not handled":
+		return nil, fmt.Errorf("%w: warming up", worker.ErrNotHandled)
+	case "bad header":
+		r.SetReplyHeader("not a name", "1")
 	case "own":
 		return nil, worker.Errorf(418, "a teapot")
 	case "header":
 		r.SetReplyHeader("X-Mine", "1")
-		r.SetReplyHeader(protocol.HeaderNode, "forged")
+		for _, name := range []string{"phub-node", protocol.HeaderNode, protocol.HeaderCause, protocol.HeaderErrorCode, "nats-service-error", "STATUS", "Description"} {
+			r.SetReplyHeader(name, "503")
+		}
 	case "large":
 		return make([]byte, 1<<20), nil
 	}
@@ -84,8 +93,30 @@ func TestHost_AnswersOfHandlers(t *testing.T) {
 		wantReply(t, <-b.send("a", "own"), 418, "a teapot")
 		wantReply(t, <-b.send("a", "large"), 413, "raise max_payload")
 		r := <-b.send("a", "header")
-		if r.get("X-Mine") != "1" || r.get(protocol.HeaderNode) != "n1" {
+		if r.get("X-Mine") != "1" || r.get(protocol.HeaderNode) != "n1" || r.get(protocol.HeaderEpoch) != "1" || len(r.header) != 3 {
 			t.Errorf("headers: %v", r.header)
+		}
+	})
+}
+
+// By the cause a caller tells phub's errors from a handler's with the same code, and by the epoch whether
+// the handler was given the request.
+func TestHost_ErrorsOfPhubBearTheirCause(t *testing.T) {
+	t.Parallel()
+	kind := func(worker.Replica) (worker.Worker, error) { return &faulty{}, nil }
+	supervise(t, kind, protocol.Permanent, func(t *testing.T, b *bus, _ *node) {
+		for _, c := range []struct{ data, code, cause, epoch string }{
+			{"error", "500", "", "1"},
+			{"own 503", "503", "", "1"},
+			{"large", "413", protocol.CauseReply, "1"},
+			{"bad header", "500", protocol.CauseReply, "1"},
+			{"not handled", "503", protocol.CauseNotActive, ""},
+			{"panic", "502", protocol.CausePanic, "1"},
+		} {
+			r := <-b.send("a", c.data)
+			if r.get(protocol.HeaderErrorCode) != c.code || r.get(protocol.HeaderCause) != c.cause || r.get(protocol.HeaderEpoch) != c.epoch {
+				t.Errorf("%s: got %v, want code %s, cause %q, epoch %q", c.data, r.header, c.code, c.cause, c.epoch)
+			}
 		}
 	})
 }

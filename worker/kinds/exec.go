@@ -204,11 +204,14 @@ func (p *program) Handle(ctx context.Context, r *worker.Request) ([]byte, error)
 	p.id++
 	select {
 	case <-p.exited:
-		return nil, worker.Errorf(protocol.CodeNotActive, "not active: the program of %s on %s ended: %v", r.Child, r.Node, p.why())
+		return nil, fmt.Errorf("%w: the program of %s on %s ended: %w", worker.ErrNotHandled, r.Child, r.Node, p.why())
 	default:
 	}
 	if err := p.send(ctx, newRequestLine(p.id, r)); err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, worker.Errorf(protocol.CodePanic, "the program of %s on %s does not read requests any more: %v", r.Child, r.Node, err)
 	}
 	for {
 		select {
@@ -218,11 +221,16 @@ func (p *program) Handle(ctx context.Context, r *worker.Request) ([]byte, error)
 			}
 			p.log.Warn("a program replied to a request that it was not asked", "id", l.ID, "asked", p.id)
 		case <-p.exited:
-			return nil, fmt.Errorf("program ended while it handled the request: %w", p.why())
+			return nil, p.died(r)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// died is the answer to a request in which the program ended: how much of it was done is unknown, as after a panic.
+func (p *program) died(r *worker.Request) error {
+	return worker.Errorf(protocol.CodePanic, "the program of %s on %s ended while it handled the request: %v", r.Child, r.Node, p.why())
 }
 
 // ModeChanged tells the program its mode.

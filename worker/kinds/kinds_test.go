@@ -244,7 +244,7 @@ func TestExec_ExitRestartsTheProgram(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "exec", program("plain"))
 	f.settled(t)
-	want(t, f.ask(t, "exit"), "500 program ended while it handled the request: exit status 4")
+	want(t, f.ask(t, "exit"), "502 the program of c on n1 ended while it handled the request: exit status 4")
 	eventually(t, f.log, func() bool { return strings.HasPrefix(f.ask(t, "hello").String(), "hello c") })
 }
 
