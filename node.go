@@ -16,6 +16,7 @@ import (
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/internal/clock"
+	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/jetstream"
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
@@ -136,12 +137,13 @@ func hostName() string {
 
 // Node is this process as a node of a hub. Its methods may be called concurrently.
 type Node struct {
-	opts   Options
-	host   *worker.Host
-	coord  *coordinator.Coordinator
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error
+	opts    Options
+	refused *refused.Counter // by any part of the node, over all its sessions
+	host    *worker.Host
+	coord   *coordinator.Coordinator
+	cancel  context.CancelFunc
+	done    chan struct{}
+	err     error
 
 	session *jetstream.Session    // of the present connection; only open uses it
 	watch   sync.WaitGroup        // waits for the session's end
@@ -201,14 +203,14 @@ const leaveTimeout = 45 * time.Second
 
 func newNode(o Options) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Node{opts: o, cancel: cancel, done: make(chan struct{})}
+	n := &Node{opts: o, refused: &refused.Counter{}, cancel: cancel, done: make(chan struct{})}
 	n.host = worker.New(worker.Config{
 		Hub: o.Hub, Node: o.Name, Kinds: o.Kinds, Logger: o.Logger, Now: clock.Now, Drain: o.Drain,
 		Changed: func() { n.coord.Changed() },
 	})
 	n.coord = coordinator.New(withRules(coordinator.Config{
 		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
-		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Logger: o.Logger,
+		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
 	}))
 	go n.run(ctx)
 	return n

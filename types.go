@@ -30,6 +30,8 @@ type (
 	Nodes = protocol.NodesResponse
 	// Status is the health of a hub.
 	Status = protocol.StatusResponse
+	// Refused says how much input the nodes of a hub refused for one reason.
+	Refused = protocol.Refused
 	// Problem is an error as the hub sent it: a code, a message and what to try.
 	Problem = protocol.Problem
 	// ModeMessage says that the mode of one replica changed.

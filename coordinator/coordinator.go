@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -28,6 +29,8 @@ type Config struct {
 	Now func() int64
 	// Local is the running side of this node.
 	Local Local
+	// Refused counts what any part of this node refused; the hub's status shows it. Default: nothing is counted.
+	Refused *refused.Counter
 	// Logger gets changes of role and what a person should look at. Required.
 	Logger *slog.Logger
 	// Unsafe is for tests only.
@@ -192,8 +195,15 @@ func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 		return false, nil
 	}
 	l.step(view.Connected{Conn: s.Conn()})
-	l.step(view.LocalReport{Report: c.cfg.Local.Report()}) // what happened meanwhile
+	l.step(view.LocalReport{Report: c.report()}) // what happened meanwhile
 	return l.run()
+}
+
+// report returns what is to be said of this node.
+func (c *Coordinator) report() protocol.Report {
+	r := c.cfg.Local.Report()
+	r.Refused = c.cfg.Refused.Counts()
+	return r
 }
 
 func (c *Coordinator) log(n view.Note) {

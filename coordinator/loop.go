@@ -35,9 +35,10 @@ type loop struct {
 	ids      uint64
 	beats    map[uint64]beatAnswer
 	controls map[uint64]controlAnswer
-	messages []Message // to be announced after this step
-	heard    time.Time // when something was answered last
-	ticked   time.Time // when that was looked at last
+	messages []Message              // to be announced after this step
+	heard    time.Time              // when something was answered last
+	ticked   time.Time              // when that was looked at last
+	refusals protocol.RefusedCounts // as reported last
 
 	done    bool // the node has left
 	refused error
@@ -58,7 +59,7 @@ func (l *loop) run() (bool, error) {
 			leave = nil
 			l.step(view.Leave{})
 		case <-changed:
-			l.step(view.LocalReport{Report: l.c.cfg.Local.Report()})
+			l.step(view.LocalReport{Report: l.c.report()})
 			changed, rest = nil, time.After(reportEvery)
 		case <-rest:
 			changed, rest = l.c.changed, nil
@@ -66,12 +67,21 @@ func (l *loop) run() (bool, error) {
 			if l.isolated() {
 				return false, nil
 			}
-			l.step(view.Tick{})
+			l.tick()
 		case <-l.inbox.ready:
 			l.drain()
 		}
 	}
 	return l.done, l.refused
+}
+
+// tick also brings what was refused since the last one: a coordinator sends no heartbeat that could.
+func (l *loop) tick() {
+	if n := l.c.cfg.Refused.Counts(); n != l.refusals {
+		l.refusals = n
+		l.step(view.LocalReport{Report: l.c.report()})
+	}
+	l.step(view.Tick{})
 }
 
 // tickSlack makes up for ticks that come a little early: what the machine does at every tick must not find that its time
@@ -260,7 +270,7 @@ func (l *loop) start(a view.Action) {
 func (l *loop) startPeer(a view.Action) {
 	switch a := a.(type) {
 	case view.SendBeat:
-		a.Beat.Report = l.c.cfg.Local.Report()
+		a.Beat.Report = l.c.report()
 		l.beside(shortWait, func(ctx context.Context) view.Event {
 			answer, err := l.session.Beat(ctx, a.Beat)
 			return view.BeatAnswered{Number: a.Beat.Number, Answer: answer, Outcome: outcome(err)}

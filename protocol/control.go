@@ -136,5 +136,7 @@ type StatusResponse struct {
 	Incomplete  int         `json:"incomplete"` // children with fewer replicas than wanted
 	Settled     bool        `json:"settled"`    // every node has carried out the current view
 	BadEntries  []string    `json:"bad_entries,omitempty"`
-	Config      Config      `json:"config"`
+	// Refused says how much input was refused, by the word of the Reason. What was not refused is left out.
+	Refused map[string]Refused `json:"refused,omitempty"`
+	Config  Config             `json:"config"`
 }

@@ -84,6 +84,8 @@ type Report struct {
 	Failed   []Failed `json:"failed,omitempty"`
 	Children int      `json:"children"`
 	Active   int      `json:"active"`
+	// Refused counts the input that the node refused since its process began.
+	Refused RefusedCounts `json:"refused,omitzero"`
 }
 
 // MaxReported bounds the lists of one Report.

@@ -65,6 +65,25 @@ func TestStatus_Screen(t *testing.T) {
 	}
 }
 
+func TestStatus_ShowsWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	hub := lively(t)
+	if r := hub.run("status"); strings.Contains(r.out, "refused") {
+		t.Errorf("nothing was refused, and the screen says %q", r.out)
+	}
+	hub = newFakeHub(t)
+	hub.control(protocol.VerbNodes, phub.Nodes{})
+	hub.control(protocol.VerbList, protocol.ListResponse{})
+	hub.control(protocol.VerbStatus, phub.Status{Hub: "h", Settled: true, Refused: map[string]phub.Refused{
+		"reply": {Total: 12, PerMinute: 3}, "log": {Total: 1},
+	}})
+	hub.run("status").want(t, 0, "\n  refused input: log 1 (0 in the last minute), reply 12 (3 in the last minute)\n", "")
+	v := decode[statusJSON](t, hub.run("status", "--json"))
+	if v.Refused["reply"] != (phub.Refused{Total: 12, PerMinute: 3}) || v.Health != "OK" {
+		t.Errorf("got %+v", v)
+	}
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	for want, st := range map[string]phub.Status{

@@ -104,4 +104,17 @@ func (a *app) healthLine(st *phub.Status, health string, problems []string) {
 	for _, p := range problems {
 		fmt.Fprintf(a.out, "  %s\n", p)
 	}
+	if text := refusedText(st.Refused); text != "" {
+		fmt.Fprintf(a.out, "  refused input: %s\n", text)
+	}
+}
+
+// refusedText says how much input was refused and why; "" if none was.
+func refusedText(counts map[string]phub.Refused) string {
+	var list []string
+	for _, reason := range sortedKeys(counts) {
+		r := counts[reason]
+		list = append(list, fmt.Sprintf("%s %d (%d in the last minute)", reason, r.Total, r.PerMinute))
+	}
+	return strings.Join(list, ", ")
 }

@@ -39,6 +39,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
 	p.conn, p.report = b.Conn, b.Report
+	m.countRefused(p)
 	m.takePledge(p, b.Pledge)
 	p.member.Labels, p.member.Capacity = b.Labels, b.Capacity
 	m.peerReported(p)

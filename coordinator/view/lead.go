@@ -16,6 +16,7 @@ type lead struct {
 	controls  []*pendingControl
 	announce  announcer
 	standIn   standIn
+	refused   lastMinute
 	badKnown  map[string]bool // bad keys that were reported
 	listening bool
 	looked    time.Duration // when the buckets' ends were last looked at

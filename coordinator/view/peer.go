@@ -17,6 +17,7 @@ type peer struct {
 	heard   time.Duration   // its last heartbeat, accepted or not
 	number  uint64          // of that heartbeat
 	report  protocol.Report
+	refused *protocol.RefusedCounts // as its last heartbeat has them; nil before the first
 	fence   fence
 	retry   time.Duration          // no fence before this instant
 	closed  map[protocol.Conn]bool // connections that are known to be closed
