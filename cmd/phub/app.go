@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/choria-io/fisk"
@@ -31,7 +30,8 @@ type app struct {
 	conn    connection
 	hub     string
 	json    bool
-	colour  bool
+	screen  bool   // stdout is a terminal
+	colour  bool   // and wants colours
 	name    string // of the command that the line chose: "child start"
 	command func(ctx context.Context) error
 }
@@ -41,10 +41,11 @@ type terminated int
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, std stdio, env func(string) string) (code int) {
-	a := &app{stdio: std, env: env, colour: isTerminal(std.out) && env("NO_COLOR") == ""}
+	a := &app{stdio: std, env: env, screen: isTerminal(std.out)}
+	a.colour = a.screen && env("NO_COLOR") == ""
 	a.command = func(context.Context) error { return nil } // cheat has done its work when the line is parsed
 	if len(args) == 0 {
-		fmt.Fprint(a.out, firstScreen)
+		a.printf(firstScreen)
 		return exitDone
 	}
 	defer func() {
@@ -134,15 +135,18 @@ func (a *app) fromEnvironment() error {
 	return inFlags(protocol.ValidateHub(a.hub), map[string]string{"hub": from})
 }
 
+// maxMessage is how much is shown of an error, in bytes: some of its text may be somebody else's.
+const maxMessage = 4096
+
 // fail prints err, and what to try, and returns the exit code.
 func (a *app) fail(err error) int {
 	if err == nil {
 		return exitDone
 	}
 	if message, try := a.explain(err); message != "" {
-		fmt.Fprintf(a.err, "phub: error: %s\n", message)
+		a.warnf("phub: error: %s\n", lines(protocol.Cut(message, maxMessage)))
 		if try != "" {
-			fmt.Fprintf(a.err, "Try: %s\n", try)
+			a.warnf("Try: %s\n", lines(protocol.Cut(try, maxMessage)))
 		}
 	}
 	if _, wrong := errors.AsType[usageError](err); wrong {

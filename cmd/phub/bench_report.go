@@ -56,9 +56,9 @@ func (b *bench) summary() {
 	}{{"first child", r.First}, {"last child", r.Last}, {"limit: plain NATS", r.Limit}} {
 		t.add(row.name, fmt.Sprintf("%.1f", row.p.Min), fmt.Sprintf("%.1f", row.p.Median), fmt.Sprintf("%.1f", row.p.P99), fmt.Sprintf("%.1f", row.p.Max))
 	}
-	fmt.Fprintln(b.app.out)
+	b.app.printf("\n")
 	t.print(b.app.out)
-	fmt.Fprintf(b.app.out, "\n%s of %s; last child: %.1f times the limit; %d times two replicas were active at once.\n",
+	b.app.printf("\n%s of %s; last child: %.1f times the limit; %d times two replicas were active at once.\n",
 		plural(len(r.Runs), "failover", "failovers"), plural(b.children, "child", "children"), r.Ratio, r.DualActive)
 }
 

@@ -73,9 +73,9 @@ func (b *benchRequest) show(r *requestReport) error {
 		t.add(row.name, fmt.Sprintf("%.0f", row.f.PerSecond), fmt.Sprintf("%.3f", row.f.P50), fmt.Sprintf("%.3f", row.f.P99))
 	}
 	t.add("ratio", fmt.Sprintf("%.2f", r.Ratio.PerSecond), fmt.Sprintf("%.2f", r.Ratio.P50), fmt.Sprintf("%.2f", r.Ratio.P99))
-	fmt.Fprintln(b.app.out)
+	b.app.printf("\n")
 	t.print(b.app.out)
-	fmt.Fprintf(b.app.out, "\n%s, %s each; the ratio of requests a second in single turns: median %.2f, %.2f to %.2f.\n",
+	b.app.printf("\n%s, %s each; the ratio of requests a second in single turns: median %.2f, %.2f to %.2f.\n",
 		plural(r.Clients, "client", "clients"), plural(r.Rounds, "turn", "turns"), r.Ratio.Median, r.Ratio.Least, r.Ratio.Most)
 	return nil
 }

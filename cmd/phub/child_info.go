@@ -60,7 +60,7 @@ func (a *app) showChild(c *phub.ChildInfo) {
 		if shown(c.Replicas, f) {
 			continue
 		}
-		fmt.Fprintf(a.out, "\nGiven up on %s in view %d: %s\n", f.Node, f.View, a.paint(red, f.Error))
+		a.printf("\nGiven up on %s in view %d: %s\n", f.Node, f.View, a.paint(red, f.Error))
 	}
 }
 
@@ -73,7 +73,7 @@ func (a *app) replicaTable(c *phub.ChildInfo) {
 	if len(c.Replicas) == 0 {
 		return
 	}
-	fmt.Fprintln(a.out)
+	a.printf("\n")
 	t := newTable("NODE", "MODE", "EPOCH", "STATE", "ERROR")
 	for _, r := range c.Replicas {
 		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), dash(string(r.State)), dash(r.Error))
@@ -82,11 +82,11 @@ func (a *app) replicaTable(c *phub.ChildInfo) {
 }
 
 // modeCell shows a mode: active ones stand out.
-func (a *app) modeCell(m phub.Mode) string {
+func (a *app) modeCell(m phub.Mode) text {
 	if m == phub.Active {
-		return a.paint(green, string(m))
+		return a.paint(green, m)
 	}
-	return a.paint(grey, string(m))
+	return a.paint(grey, m)
 }
 
 func redundancyText(r phub.Redundancy) string {

@@ -52,7 +52,7 @@ func (c *childLs) run(ctx context.Context, client *phub.Client) error {
 		return c.app.printJSON(children)
 	case c.names:
 		for _, name := range childNames(children) {
-			fmt.Fprintln(c.app.out, name)
+			c.app.printf("%s\n", name)
 		}
 		return nil
 	}
@@ -70,20 +70,20 @@ func childNames(children []phub.ChildInfo) []string {
 
 func (a *app) childTable(children []phub.ChildInfo) {
 	if len(children) == 0 {
-		fmt.Fprintln(a.out, "No children.")
+		a.printf("No children.\n")
 		return
 	}
 	t := newTable("CHILD", "KIND", "ACTIVE", "EPOCH", "PASSIVE", "REPLICAS", "TAG")
 	for i := range children {
 		c := &children[i]
 		t.add(c.Child, c.Spec.Kind, a.activeCell(c), fmt.Sprint(c.Epoch), dash(nodesIn(phub.Passive, c.Replicas)),
-			a.countCell(living(c.Replicas), c.Wanted), dash(c.Spec.Metadata[protocol.TagKey]))
+			a.countCell(living(c.Replicas), c.Wanted), dash(value(c.Spec.Metadata[protocol.TagKey])))
 	}
 	t.print(a.out)
 }
 
 // activeCell names the active nodes, or says that there is none.
-func (a *app) activeCell(c *phub.ChildInfo) string {
+func (a *app) activeCell(c *phub.ChildInfo) text {
 	if nodes := nodesIn(phub.Active, c.Replicas); nodes != "" {
 		return a.paint(green, nodes)
 	}
@@ -91,10 +91,10 @@ func (a *app) activeCell(c *phub.ChildInfo) string {
 }
 
 // countCell shows how many replicas there are of those wanted.
-func (a *app) countCell(have, want int) string {
+func (a *app) countCell(have, want int) text {
 	s := fmt.Sprintf("%d/%d", have, want)
 	if have < want {
 		return a.paint(yellow, s)
 	}
-	return s
+	return clean(s)
 }

@@ -109,7 +109,7 @@ func (d *demo) watch(ctx context.Context) error {
 
 // say prints a line with the time since the start.
 func (d *demo) say(format string, args ...any) {
-	d.trial.say("%6.2fs  %s", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+	d.trial.say("%6.2fs  %s", time.Since(d.began).Seconds(), textf(format, args...))
 }
 
 // end prints the outcome.
@@ -142,11 +142,11 @@ func (d *demo) summary() {
 	}
 	d.print.Lock() // modes may still change
 	defer d.print.Unlock()
-	fmt.Fprintln(d.app.out)
+	d.app.printf("\n")
 	t.print(d.app.out)
-	fmt.Fprintf(d.app.out, "\n%d requests: %s failed, %d had to be sent again; %d times two replicas were active at once.\n",
+	d.app.printf("\n%d requests: %s failed, %d had to be sent again; %d times two replicas were active at once.\n",
 		r.Requests, d.app.paint(green, fmt.Sprint(r.Failed)), r.Retried, r.DualActive)
-	fmt.Fprintln(d.app.out, "Next: phub dev, and a second terminal.")
+	d.app.printf("Next: phub dev, and a second terminal.\n")
 }
 
 func (d *demo) cleanUp() error {

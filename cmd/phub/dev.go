@@ -135,7 +135,7 @@ func (w lockedWriter) Write(b []byte) (int, error) {
 func (d *dev) say(format string, args ...any) {
 	d.print.Lock()
 	defer d.print.Unlock()
-	fmt.Fprintf(d.app.out, format+"\n", args...)
+	d.app.printf(format+"\n", args...)
 }
 
 // explain says what to try in a second terminal.

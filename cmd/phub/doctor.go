@@ -148,7 +148,7 @@ func (a *app) doctorScreen(r *doctorReport) {
 	if len(r.Worst) == 0 {
 		return
 	}
-	fmt.Fprintln(a.out)
+	a.printf("\n")
 	t = newTable("WORST CASE", "TAKES", "FORMULA")
 	for _, w := range r.Worst {
 		t.add(w.Fault, takesText(w.Takes), w.Formula)
@@ -158,8 +158,8 @@ func (a *app) doctorScreen(r *doctorReport) {
 	if r.Nodes == 0 || !r.served() {
 		of = fmt.Sprintf("a hub with the defaults and %d nodes", assumedNodes)
 	}
-	fmt.Fprintln(a.out, legend)
-	fmt.Fprintf(a.out, "For %s; W and C are taken as %v, R is %s. Formulas: docs/failover.md.\n", of, assumedWrite, takesText(r.RoundTrip))
+	a.printf(legend + "\n")
+	a.printf("For %s; W and C are taken as %v, R is %s. Formulas: docs/failover.md.\n", of, assumedWrite, takesText(r.RoundTrip))
 }
 
 func (r *doctorReport) served() bool {

@@ -68,7 +68,7 @@ func askHub(ctx context.Context, client *phub.Client) hubLine {
 
 func (a *app) hubTable(lines []hubLine) {
 	if len(lines) == 0 {
-		fmt.Fprintln(a.out, "No hubs.")
+		a.printf("No hubs.\n")
 		return
 	}
 	t := newTable("HUB", "NODES", "CHILDREN", "VIEW", "")

@@ -42,18 +42,18 @@ func (a *app) nodeTable(nodes []phub.NodeInfo) {
 }
 
 // statusCell shows what a node's record says, and whether the view agrees.
-func (a *app) statusCell(n *phub.NodeInfo) string {
+func (a *app) statusCell(n *phub.NodeInfo) text {
 	switch {
 	case n.Status == protocol.Lost:
-		return a.paint(red, string(n.Status))
+		return a.paint(red, n.Status)
 	case !n.Status.Alive():
-		return a.paint(grey, string(n.Status))
+		return a.paint(grey, n.Status)
 	case !n.Member:
-		return a.paint(yellow, string(n.Status)+", no member")
+		return a.paint(yellow, n.Status+", no member")
 	case n.Status == protocol.Draining:
-		return a.paint(yellow, string(n.Status))
+		return a.paint(yellow, n.Status)
 	}
-	return a.paint(green, string(n.Status))
+	return a.paint(green, n.Status)
 }
 
 func coordinatorCell(n *phub.NodeInfo) string {

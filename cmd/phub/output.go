@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/phub-io/phub/protocol"
 )
 
 // isTerminal reports whether w is a terminal.
@@ -40,22 +44,106 @@ const (
 	grey   = 90
 )
 
-// paint colours s if the output is a terminal that wants it.
-func (a *app) paint(colour int, s string) string {
-	if !a.colour {
-		return s
+// text is what a screen shows as it is: words and colours of phub's own, and of what came from elsewhere its
+// printable form. Nothing but this file makes it.
+type text string
+
+// textf is fmt.Sprintf for a screen: a newline or a control sequence is one of phub's own only in the format.
+func textf(format string, args ...any) text {
+	for i, arg := range args {
+		args[i] = safe(arg)
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
+	return text(fmt.Sprintf(format, args...))
+}
+
+// safe returns what of a value may go to a screen.
+func safe(v any) any {
+	if t, ok := v.(text); ok {
+		return t
+	}
+	switch reflect.ValueOf(v).Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
+		return v
+	}
+	return clean(fmt.Sprint(v))
+}
+
+// clean returns s on one line, without anything that would control the terminal.
+func clean(s string) text { return text(protocol.Printable(s)) }
+
+// trim returns t without blanks at its end.
+func (t text) trim() text { return text(strings.TrimRight(string(t), " ")) }
+
+// lines returns a text of several lines, of which only the first begins where phub's own words do.
+func lines(s string) text {
+	var b strings.Builder
+	for line := range strings.SplitSeq(strings.TrimRight(s, "\n"), "\n") {
+		if b.Len() > 0 {
+			b.WriteString("\n  ")
+		}
+		b.WriteString(string(clean(line)))
+	}
+	return text(b.String())
+}
+
+// payload returns a worker's reply for a terminal: its lines and tabs stay, and nothing else that controls it.
+func payload(data []byte) text {
+	var b strings.Builder
+	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, part := range strings.Split(line, "\t") {
+			if j > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(protocol.Printable(part))
+		}
+	}
+	return text(b.String())
+}
+
+// printf prints on stdout, by the rules of textf.
+func (a *app) printf(format string, args ...any) { printTo(a.out, format, args...) }
+
+// warnf prints on stderr, by the rules of textf.
+func (a *app) warnf(format string, args ...any) { printTo(a.err, format, args...) }
+
+func printTo(w io.Writer, format string, args ...any) { fmt.Fprint(w, string(textf(format, args...))) }
+
+// printLine prints one line on stdout. It returns an error when nobody reads it any more.
+func (a *app) printLine(t text) error {
+	_, err := fmt.Fprintln(a.out, string(t))
+	return err
+}
+
+// paint colours what is shown of v if the output is a terminal that wants it.
+func (a *app) paint(colour int, v any) text {
+	t := textf("%v", v)
+	if !a.colour {
+		return t
+	}
+	return text(fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, t))
 }
 
 // table is rows under headings, aligned by spaces.
 type table struct {
-	rows [][]string
+	rows [][]text
 }
 
-func newTable(headings ...string) *table { return &table{rows: [][]string{headings}} }
+func newTable(headings ...any) *table {
+	t := &table{}
+	t.add(headings...)
+	return t
+}
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...any) {
+	row := make([]text, len(cells))
+	for i, c := range cells {
+		row[i] = textf("%v", c)
+	}
+	t.rows = append(t.rows, row)
+}
 
 func (t *table) print(w io.Writer) {
 	var widths []int
@@ -70,7 +158,7 @@ func (t *table) print(w io.Writer) {
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, cell := range row {
-			line.WriteString(cell)
+			line.WriteString(string(cell))
 			if i < len(row)-1 {
 				line.WriteString(strings.Repeat(" ", widths[i]-visible(cell)+2))
 			}
@@ -81,8 +169,8 @@ func (t *table) print(w io.Writer) {
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9]*m")
 
-// visible returns how many columns s takes.
-func visible(s string) int { return utf8.RuneCountInString(ansi.ReplaceAllString(s, "")) }
+// visible returns how many columns t takes.
+func visible(t text) int { return utf8.RuneCountInString(ansi.ReplaceAllString(string(t), "")) }
 
 // dash stands for what is empty.
 func dash(s string) string {
@@ -104,9 +192,17 @@ func plural(n int, one, many string) string {
 func pairs(m map[string]string) string {
 	var list []string
 	for _, k := range sortedKeys(m) {
-		list = append(list, k+"="+m[k])
+		list = append(list, value(k)+"="+value(m[k]))
 	}
 	return strings.Join(list, " ")
+}
+
+// value returns what somebody chose, in quotes unless it is plain: what stands beside it can't be forged by it.
+func value(s string) string {
+	if strings.ContainsAny(s, " \"\\") || protocol.Printable(s) != s {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // millis returns d in milliseconds with two decimals.

@@ -25,14 +25,14 @@ func (a *app) progress(verb string, n int) *progress {
 
 func (p *progress) update(done, total int) {
 	if p.w != nil {
-		fmt.Fprintf(p.w, "\r%s %d of %d", p.verb, done, total)
+		printTo(p.w, "\r%s %d of %d", p.verb, done, total)
 	}
 }
 
 // end takes the line away.
 func (p *progress) end() {
 	if p.w != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		printTo(p.w, "\r\x1b[K")
 	}
 }
 

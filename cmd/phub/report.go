@@ -68,22 +68,22 @@ func (a *app) reportText(verb string, results []phub.ChildResult, err error) {
 		wrong := troubles(r)
 		fine += 1 - min(len(wrong), 1)
 		if line := resultLine(verb, r); line != "" && len(results) <= listed {
-			fmt.Fprintln(a.out, line)
+			a.printf("%s\n", line)
 		}
 		if len(results) == 1 || unanswered(r, err) {
 			continue // the error says it
 		}
 		for _, t := range wrong {
 			if shown++; shown <= listed {
-				fmt.Fprintf(a.out, "%s  %s\n", a.paint(red, r.Child), t)
+				a.printf("%s  %s\n", a.paint(red, r.Child), t)
 			}
 		}
 	}
 	if shown > listed {
-		fmt.Fprintf(a.out, "… and %d more errors; --json shows them all\n", shown-listed)
+		a.printf("… and %d more errors; --json shows them all\n", shown-listed)
 	}
 	if len(results) > listed {
-		fmt.Fprintf(a.out, "%s %s%s\n", verb, plural(fine, "child", "children"), spread(replicas, perNode))
+		a.printf("%s %s%s\n", verb, plural(fine, "child", "children"), spread(replicas, perNode))
 	}
 }
 

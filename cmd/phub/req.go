@@ -31,12 +31,13 @@ func (a *app) addReq(cli *fisk.Application) {
 	c := &req{app: a}
 	cmd := cli.Command("req", "Send a request to the active replica of a child").Alias("request").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.HelpLong("Prints the reply. The request is sent again, until the time is over, when nobody received it or when " +
-		"the replica may not serve at that moment; how often is said on stderr.")
+		"the replica may not serve at that moment; how often is said on stderr. On a terminal the reply's control characters " +
+		"are shown, not obeyed; a file or a pipe gets the reply byte by byte.")
 	cmd.Arg("id", "Name of the child").Required().StringVar(&c.id)
 	cmd.Arg("payload", "What to send; - reads it from stdin").StringVar(&c.payload)
 	cmd.Flag("header", "Header to send along, as Name:value").Short('H').PlaceHolder("K:V").StringsVar(&c.headers)
 	cmd.Flag("idempotent", "The request may be handled twice: send it again also when no answer comes").UnNegatableBoolVar(&c.idempotent)
-	cmd.Flag("raw", "Print the reply as it is, without a line break at its end").UnNegatableBoolVar(&c.raw)
+	cmd.Flag("raw", "Print the reply as it is: without a line break at its end, and on a terminal with its control characters").UnNegatableBoolVar(&c.raw)
 }
 
 func (c *req) run(ctx context.Context, client *phub.Client) error {
@@ -108,10 +109,14 @@ func (c *req) show(r *phub.Reply, took time.Duration) error {
 		return c.app.printJSON(out)
 	}
 	if r.Retries > 0 {
-		fmt.Fprintf(c.app.err, "phub: sent again %s before %s answered\n", plural(r.Retries, "time", "times"), dash(r.Node))
+		c.app.warnf("phub: sent again %s before %s answered\n", plural(r.Retries, "time", "times"), dash(r.Node))
 	}
 	data := r.Data
-	if !c.raw && !bytes.HasSuffix(data, []byte("\n")) {
+	switch {
+	case c.raw:
+	case c.app.screen:
+		return c.app.printLine(payload(data))
+	case !bytes.HasSuffix(data, []byte("\n")):
 		data = append(bytes.Clone(data), '\n')
 	}
 	_, err := c.app.out.Write(data)

@@ -52,12 +52,12 @@ func (c *status) run(ctx context.Context, client *phub.Client) error {
 		return c.app.printJSON(statusJSON{st, health, problems, nodes.Nodes, children})
 	}
 	c.app.healthLine(&st, health, problems)
-	fmt.Fprintln(c.app.out)
+	c.app.printf("\n")
 	c.app.nodeTable(nodes.Nodes)
-	fmt.Fprintln(c.app.out)
+	c.app.printf("\n")
 	c.app.childTable(children)
 	if more := st.Children - len(children); more > 0 {
-		fmt.Fprintf(c.app.out, "… and %d more: phub child ls\n", more)
+		c.app.printf("… and %d more: phub child ls\n", more)
 	}
 	return nil
 }
@@ -98,14 +98,14 @@ func judge(st *phub.Status) (health string, problems []string) {
 // healthLine prints the verdict and the numbers.
 func (a *app) healthLine(st *phub.Status, health string, problems []string) {
 	colour := map[string]int{"OK": green, "WARNING": yellow, "CRITICAL": red}[health]
-	fmt.Fprintf(a.out, "%s  hub %s: %s, %s, %d of %s running; view %d, coordinator %s\n",
+	a.printf("%s  hub %s: %s, %s, %d of %s running; view %d, coordinator %s\n",
 		a.paint(colour, health), st.Hub, plural(st.Nodes, "node", "nodes"), plural(st.Children, "child", "children"),
 		st.Replicas, plural(st.Wanted, "replica", "replicas"), st.View, dash(st.Coordinator.Node))
 	for _, p := range problems {
-		fmt.Fprintf(a.out, "  %s\n", p)
+		a.printf("  %s\n", p)
 	}
 	if text := refusedText(st.Refused); text != "" {
-		fmt.Fprintf(a.out, "  refused input: %s\n", text)
+		a.printf("  refused input: %s\n", text)
 	}
 }
 

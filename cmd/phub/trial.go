@@ -211,5 +211,5 @@ func (t *trial) say(format string, args ...any) {
 	}
 	t.print.Lock()
 	defer t.print.Unlock()
-	fmt.Fprintf(t.app.out, format+"\n", args...)
+	t.app.printf(format+"\n", args...)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 
 	"github.com/choria-io/fisk"
@@ -29,8 +28,7 @@ func (a *app) printVersion(context.Context) error {
 	if a.json {
 		return a.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "platform": platform()})
 	}
-	_, err := fmt.Fprintf(a.out, "phub %s (%s, %s)\n", version(), runtime.Version(), platform())
-	return err
+	return a.printLine(textf("phub %s (%s, %s)", version(), runtime.Version(), platform()))
 }
 
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

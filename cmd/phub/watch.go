@@ -24,7 +24,7 @@ func (a *app) watching(keep func(*phub.Change) bool) func(ctx context.Context) e
 			return err
 		}
 		if !a.json {
-			fmt.Fprintf(a.err, "Watching hub %s. Ctrl-C ends it.\n", a.hub)
+			a.warnf("Watching hub %s. Ctrl-C ends it.\n", a.hub)
 		}
 		for change, err := range changes {
 			if err := a.showChange(&change, err, keep); err != nil {
@@ -41,41 +41,40 @@ func (a *app) showChange(c *phub.Change, err error, keep func(*phub.Change) bool
 	case errors.Is(err, phub.ErrDropped):
 		return err
 	case err != nil:
-		fmt.Fprintf(a.err, "phub: warning: %v\n", err)
+		a.warnf("phub: warning: %v\n", err)
 		return nil
 	case !keep(c):
 		return nil
 	case a.json:
 		return a.printJSONLine(c)
 	}
-	_, err = fmt.Fprintln(a.out, a.changeLine(c))
-	return err
+	return a.printLine(a.changeLine(c))
 }
 
 // changeLine shows one change in columns: time, what, whom, how.
-func (a *app) changeLine(c *phub.Change) string {
-	what, whom, how := "", "", ""
+func (a *app) changeLine(c *phub.Change) text {
+	what, whom, how := "", "", clean("")
 	switch {
 	case c.Mode != nil:
 		m := c.Mode
 		what, whom = "mode", m.Child
-		how = fmt.Sprintf("%s %s  epoch %d  %s", m.Node, a.modeCell(m.Mode), m.Epoch, m.Reason)
+		how = textf("%s %s  epoch %d  %s", m.Node, a.modeCell(m.Mode), m.Epoch, m.Reason)
 	case c.Event != nil:
 		e := c.Event
 		what, whom = "event", e.Child
 		if whom == "" {
 			whom = e.Node
 		}
-		how = fmt.Sprintf("%s  view %d  %s", a.paint(yellow, string(e.Type)), e.View, e.Reason)
+		how = textf("%s  view %d  %s", a.paint(yellow, e.Type), e.View, e.Reason)
 	case c.View != nil:
 		v := c.View
 		what, whom = "view", fmt.Sprint(v.Number)
-		how = fmt.Sprintf("coordinator %s, members %s  %s", v.Coordinator.Node, members(v), v.Reason)
+		how = textf("coordinator %s, members %s  %s", v.Coordinator.Node, members(v), v.Reason)
 	case c.Placement != nil:
-		what, whom, how = "placement", c.Placement.Child, placementText(c.Placement.Entry)
+		what, whom, how = "placement", c.Placement.Child, clean(placementText(c.Placement.Entry))
 	}
-	line := fmt.Sprintf("%s  %-9s  %-16s  %s", c.Time.Local().Format("15:04:05.000"), what, whom, how)
-	return strings.TrimRight(line, " ")
+	line := textf("%s  %-9s  %-16s  %s", c.Time.Local().Format("15:04:05.000"), what, whom, how)
+	return line.trim()
 }
 
 func members(v *phub.View) string {
