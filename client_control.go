@@ -23,7 +23,7 @@ const (
 )
 
 // control sends a control request and decodes the answer. All verbs may be repeated, so it tries
-// again, until ctx ends, when there is no coordinator or no answer. wait is how long the hub itself
+// again, until ctx ends, when there is no coordinator, no room or no answer. wait is how long the hub itself
 // may take.
 func (c *Client) control(ctx context.Context, verb string, req any, wait time.Duration, resp any) error {
 	_, err := c.controlTwice(ctx, verb, req, wait, resp)
@@ -98,8 +98,16 @@ func (c *controlCall) again(ctx context.Context, err error) bool {
 		return false
 	case errors.Is(err, ErrNoHub):
 		return time.Since(c.began) < hubGrace
+	case isBusy(err):
+		return true // nothing was done, and there may be room soon
 	}
 	return errors.Is(err, ErrNoCoordinator)
+}
+
+// isBusy reports whether the hub had no room for the request.
+func isBusy(err error) bool {
+	var p controlError
+	return errors.As(err, &p) && p.Code == protocol.CodeBusy
 }
 
 // problemOf returns the error that an answer carries, or nil.

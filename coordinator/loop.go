@@ -202,11 +202,6 @@ func (l *loop) announce() {
 }
 
 func (l *loop) answerControl(a view.AnswerControl) {
-	answer, ok := l.controls[a.ID]
-	if !ok {
-		return
-	}
-	delete(l.controls, a.ID)
 	var data []byte
 	if a.Value != nil {
 		var err error
@@ -214,7 +209,12 @@ func (l *loop) answerControl(a view.AnswerControl) {
 			a.Problem = &protocol.Problem{Code: protocol.CodeHandler, Message: "encode the answer: " + err.Error()}
 		}
 	}
-	answer(data, a.Problem)
+	for _, id := range a.IDs {
+		if answer, ok := l.controls[id]; ok {
+			delete(l.controls, id)
+			answer(data, a.Problem)
+		}
+	}
 }
 
 // dropControls answers those who wait for a node that does not coordinate.

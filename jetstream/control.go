@@ -15,11 +15,10 @@ import (
 )
 
 const (
-	serviceName  = "phub"
-	controlSlots = 256                   // control requests on their way at one time
-	relayPause   = 20 * time.Millisecond // between two tries while no coordinator listens
-	relayWait    = 10 * time.Second      // for an answer, beyond what the request itself allows
-	maxWait      = 5 * time.Minute
+	serviceName = "phub"
+	relayPause  = 20 * time.Millisecond // between two tries while no coordinator listens
+	relayWait   = 10 * time.Second      // for an answer, beyond what the request itself allows
+	maxWait     = 5 * time.Minute
 )
 
 var verbs = []string{
@@ -38,8 +37,10 @@ func (s *Session) addService() error {
 	s.service = svc
 	s.mu.Unlock()
 	for _, verb := range verbs {
-		h := micro.HandlerFunc(func(r micro.Request) { s.relay(verb, r.Reply(), r.Data()) })
-		if err := svc.AddEndpoint(verb, h, micro.WithEndpointSubject(s.subjects.Control(verb))); err != nil {
+		room := newRoom(s.cfg.Node, verb)
+		h := micro.HandlerFunc(func(r micro.Request) { s.relay(room, r.Reply(), r.Data()) })
+		err := svc.AddEndpoint(verb, h, micro.WithEndpointSubject(s.subjects.Control(verb)), micro.WithEndpointPendingLimits(roomAskers, room.bytes))
+		if err != nil {
 			return fmt.Errorf("add endpoint %s: %w", verb, portError(err))
 		}
 	}
@@ -57,20 +58,20 @@ func (s *Session) serviceConfig() micro.Config {
 	}
 }
 
-// relay answers in a goroutine of its own, as long as there are not too many.
-func (s *Session) relay(verb, reply string, data []byte) {
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		s.refuse(reply, &protocol.Problem{Code: 429, Message: fmt.Sprintf("node %s has %d control requests on their way", s.cfg.Node, controlSlots), Try: "wait a moment, then ask again"})
+// relay answers in a goroutine of its own, if there is room. Equal requests share that and their bytes; each is handed
+// on, because only the coordinator knows what became of the one before.
+func (s *Session) relay(r *room, reply string, data []byte) {
+	c, problem := r.enter(data)
+	if problem != nil {
+		s.refuse(reply, problem)
 		return
 	}
 	err := s.start(func() {
-		defer func() { <-s.slots }()
-		s.respond(verb, reply, data)
+		defer c.leave()
+		s.respond(r.verb, reply, c.data)
 	})
 	if err != nil {
-		<-s.slots
+		c.leave()
 	}
 }
 

@@ -1,7 +1,9 @@
 package jetstream_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -27,11 +29,10 @@ func (deaf) NoInterest(string)                             {}
 func (deaf) ConnReported(protocol.Conn)                    {}
 func (deaf) Undecodable(string, error)                     {}
 func (deaf) Control(_ string, data []byte, answer func([]byte, *protocol.Problem)) {
-	switch string(data) {
-	case "large":
+	switch {
+	case string(data) == "large":
 		answer(make([]byte, 2<<20), nil)
-	case "silence":
-	default:
+	case !bytes.HasPrefix(data, []byte("silence")):
 		answer(data, nil)
 	}
 }
@@ -88,13 +89,57 @@ func TestControl_SaysWhatIsWrong(t *testing.T) {
 	if got := code("large"); got != "413" {
 		t.Errorf("answer over the limit: %s, want 413", got)
 	}
-	for range 256 {
-		if err := nc.PublishRequest("phub.h.ctl.status", nc.NewInbox(), []byte("silence")); err != nil {
+}
+
+// wait has n starts under way that are not answered, and returns when the node has taken them all.
+func wait(t *testing.T, nc *nats.Conn, n int, body func(int) string) {
+	t.Helper()
+	sub, err := nc.SubscribeSync("phub.h.int.coord.ctl.start")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := nc.PublishRequest("phub.h.ctl.start", nc.NewInbox(), []byte(body(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := code("one too many"); got != "429" {
-		t.Errorf("one request too many: %s, want 429", got)
+	for i := range n {
+		if _, err := sub.NextMsg(10 * time.Second); err != nil {
+			t.Fatalf("%d of %d are under way: %v", i, n, err)
+		}
+	}
+	if err := sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestControl_WhatWaitsKeepsNobodyFromAsking(t *testing.T) {
+	t.Parallel()
+	s, nc := served(t, time.Second)
+	if err := s.Lead(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	code := func(verb, data string) string {
+		t.Helper()
+		m, err := nc.Request("phub.h.ctl."+verb, []byte(data), 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Header.Get(protocol.HeaderErrorCode)
+	}
+	wait(t, nc, 255, func(i int) string { return fmt.Sprintf("silence %d", i) })
+	wait(t, nc, 700, func(int) string { return "silence, all the same" })
+	if got := code(protocol.VerbStart, "another"); got != "429" {
+		t.Errorf("a start beside 256 different ones: %q, want 429", got)
+	}
+	for _, verb := range []string{protocol.VerbStop, protocol.VerbMove, protocol.VerbList, protocol.VerbInfo, protocol.VerbNodes, protocol.VerbStatus} {
+		if got := code(verb, "x"); got != "" {
+			t.Errorf("%s beside them: %q, want an answer", verb, got)
+		}
+	}
+	wait(t, nc, 1024-955, func(int) string { return "silence, all the same" })
+	if got := code(protocol.VerbStart, "silence, all the same"); got != "429" {
+		t.Errorf("one of 1025 starts: %q, want 429", got)
 	}
 }
 

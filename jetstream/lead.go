@@ -20,7 +20,8 @@ func (r *receiver) beat(m *nats.Msg) {
 		r.h.Undecodable(m.Subject, fmt.Errorf("decode heartbeat: %w", err))
 		return
 	}
-	r.h.Beat(b, func(a protocol.BeatAnswer) { r.s.answer(m, a) })
+	reply := m.Reply // the message itself is not kept
+	r.h.Beat(b, func(a protocol.BeatAnswer) { r.s.answer(reply, a) })
 }
 
 func (r *receiver) control(m *nats.Msg) {
@@ -32,33 +33,34 @@ func (r *receiver) control(m *nats.Msg) {
 		r.h.Undecodable(m.Subject, fmt.Errorf("found no control verb"))
 		return
 	}
-	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(m, data, p) })
+	reply := m.Reply // the request itself is not kept while it waits
+	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(reply, data, p) })
 }
 
-// answer sends a as JSON to whoever sent m.
-func (s *Session) answer(m *nats.Msg, a any) {
-	if m.Reply == "" {
+// answer sends a as JSON to whoever asked.
+func (s *Session) answer(reply string, a any) {
+	if reply == "" {
 		return
 	}
 	data, err := json.Marshal(a)
 	if err == nil {
-		err = s.nc.Publish(m.Reply, data)
+		err = s.nc.Publish(reply, data)
 	}
 	if err != nil {
-		s.log.Debug("answer", "subject", m.Subject, "error", err)
+		s.log.Debug("answer", "to", reply, "error", err)
 	}
 }
 
-func (s *Session) answerControl(m *nats.Msg, data []byte, p *protocol.Problem) {
-	if m.Reply == "" {
+func (s *Session) answerControl(reply string, data []byte, p *protocol.Problem) {
+	if reply == "" {
 		return
 	}
 	if limit := int(s.nc.MaxPayload()) - 1024; len(data) > limit {
 		p = &protocol.Problem{Code: protocol.CodeTooLarge, Message: fmt.Sprintf("the answer has %d bytes, NATS carries %d", len(data), limit), Try: "ask for less, page by page, or raise the NATS server's max_payload"}
 		data = nil
 	}
-	if err := s.nc.PublishMsg(problemMessage(m.Reply, data, p)); err != nil {
-		s.log.Debug("answer control request", "subject", m.Subject, "error", err)
+	if err := s.nc.PublishMsg(problemMessage(reply, data, p)); err != nil {
+		s.log.Debug("answer control request", "to", reply, "error", err)
 	}
 }
 

@@ -92,7 +92,6 @@ type Session struct {
 	denied    atomic.Pointer[deniedFunc]
 	transport *Transport
 	probes    string // prefix of the inboxes to which probes are answered
-	slots     chan struct{}
 
 	work sync.WaitGroup // goroutines that Close waits for
 
@@ -127,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 }
 
 func newSession(cfg Config) *Session {
-	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), slots: make(chan struct{}, controlSlots), standIns: map[string]*nats.Subscription{}}
+	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}}
 	s.log = s.cfg.Logger
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.transport = newTransport(s)

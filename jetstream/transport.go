@@ -186,7 +186,8 @@ func (t *Transport) release(h worker.Handler, m *nats.Msg) {
 		t.s.log.Warn("decode release request", "subject", m.Subject, "error", err)
 		return
 	}
-	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(m, a) })
+	reply := m.Reply
+	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(reply, a) })
 }
 
 // MaxPayload is the size of the largest reply that NATS carries, in bytes.

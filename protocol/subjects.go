@@ -159,6 +159,7 @@ const (
 	CodeNotFound     = 404 // no such child, node or verb
 	CodeConflict     = 409 // it exists and differs, or is in the wrong state
 	CodeTooLarge     = 413 // the handler's reply was larger than NATS carries
+	CodeBusy         = 429 // as many requests of this verb are under way as may be; nothing was done, try again
 	CodeHandler      = 500 // the handler returned an error
 	CodePanic        = 502 // the handler panicked; the replica is being restarted
 	CodeNotActive    = 503 // this replica may not serve at this moment; nothing was done, try again

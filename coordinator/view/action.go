@@ -47,9 +47,9 @@ type (
 		ID     uint64
 		Answer protocol.BeatAnswer
 	}
-	// AnswerControl answers a ControlReceived. Value is encoded as JSON.
+	// AnswerControl gives one or more ControlReceived, which asked the same, one answer. Value is encoded as JSON.
 	AnswerControl struct {
-		ID      uint64
+		IDs     []uint64
 		Value   any
 		Problem *protocol.Problem
 	}

@@ -3,25 +3,8 @@ package view
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/phub-io/phub/protocol"
-)
-
-// pendingControl is a control request that waits for what it asked for to be done.
-type pendingControl struct {
-	id       uint64
-	verb     string
-	until    time.Duration
-	results  []protocol.ChildResult
-	waiting  []int // indexes of results that are not final
-	node     string
-	existing set // children that were there before
-}
-
-const (
-	defaultWait = 10 * time.Second
-	maxWait     = 5 * time.Minute
 )
 
 // control takes a control request. Whatever is in it came from anyone.
@@ -31,7 +14,7 @@ func (m *Machine) control(e ControlReceived) {
 	}
 	value, problem := m.controlled(e)
 	if value != nil || problem != nil {
-		m.do(AnswerControl{ID: e.ID, Value: value, Problem: problem})
+		m.do(AnswerControl{IDs: []uint64{e.ID}, Value: value, Problem: problem})
 	}
 }
 
@@ -59,42 +42,28 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + quoted(e.Verb) + " is not known", Try: "start, stop, move, ls, info, nodes or status"}
 }
 
-func decoded[R any](e ControlReceived, handle func(id uint64, r R) (any, *protocol.Problem)) (any, *protocol.Problem) {
+func decoded[R any](e ControlReceived, handle func(e ControlReceived, r R) (any, *protocol.Problem)) (any, *protocol.Problem) {
 	var r R
 	if len(e.Data) > 0 {
 		if err := json.Unmarshal(e.Data, &r); err != nil {
 			return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "request " + e.Verb + ": " + err.Error(), Try: "JSON as the wire contract describes it"}
 		}
 	}
-	return handle(e.ID, r)
+	return handle(e, r)
 }
 
-func (m *Machine) pend(id uint64, verb string, wait protocol.Duration, results []protocol.ChildResult) *pendingControl {
-	w := wait.Std()
-	if w <= 0 {
-		w = defaultWait
-	}
-	c := &pendingControl{id: id, verb: verb, until: m.now.Mono + min(w, maxWait), results: results, existing: set{}}
-	for i := range results {
-		if results[i].Error == nil {
-			c.waiting = append(c.waiting, i)
-		}
-	}
-	m.lead.controls = append(m.lead.controls, c)
-	return c
-}
-
-func tooMany(n int, verb string) *protocol.Problem {
+// refusesMany says why a request that names n children is not carried out, or nil.
+func (m *Machine) refusesMany(verb string, n int) *protocol.Problem {
 	if n >= 1 && n <= protocol.MaxStart {
-		return nil
+		return m.lead.waits.full(verb, n)
 	}
 	return &protocol.Problem{
 		Code: protocol.CodeBadRequest, Message: "children: found " + strconv.Itoa(n) + ", allowed are 1 to " + strconv.Itoa(protocol.MaxStart) + " in one request", Try: "several requests to " + verb,
 	}
 }
 
-func (m *Machine) startRequest(id uint64, r protocol.StartRequest) (any, *protocol.Problem) {
-	if p := tooMany(len(r.Children), "start"); p != nil {
+func (m *Machine) startRequest(e ControlReceived, r protocol.StartRequest) (any, *protocol.Problem) {
+	if p := m.refusesMany(e.Verb, len(r.Children)); p != nil {
 		return nil, p
 	}
 	results := make([]protocol.ChildResult, len(r.Children))
@@ -102,7 +71,7 @@ func (m *Machine) startRequest(id uint64, r protocol.StartRequest) (any, *protoc
 	for i := range r.Children {
 		results[i] = m.startOne(&r.Children[i], named)
 	}
-	m.pend(id, protocol.VerbStart, r.Wait, results)
+	m.wait(e, r.Wait, "", results)
 	return nil, nil
 }
 
@@ -135,8 +104,8 @@ func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
 	return res
 }
 
-func (m *Machine) stopRequest(id uint64, r protocol.StopRequest) (any, *protocol.Problem) {
-	if p := tooMany(len(r.Children), "stop"); p != nil {
+func (m *Machine) stopRequest(e ControlReceived, r protocol.StopRequest) (any, *protocol.Problem) {
+	if p := m.refusesMany(e.Verb, len(r.Children)); p != nil {
 		return nil, p
 	}
 	results := make([]protocol.ChildResult, len(r.Children))
@@ -154,61 +123,27 @@ func (m *Machine) stopRequest(id uint64, r protocol.StopRequest) (any, *protocol
 			m.lead.desired.push(specWrite{child: child})
 		}
 	}
-	m.pend(id, protocol.VerbStop, r.Wait, results)
+	m.wait(e, r.Wait, "", results)
 	return nil, nil
 }
 
-func (m *Machine) moveControl(id uint64, r protocol.MoveRequest) (any, *protocol.Problem) {
+func (m *Machine) moveControl(e ControlReceived, r protocol.MoveRequest) (any, *protocol.Problem) {
+	if p := m.lead.waits.full(e.Verb, 1); p != nil {
+		return nil, p
+	}
 	if p := m.moveRequest(r); p != nil {
 		return nil, p
 	}
-	c := m.pend(id, protocol.VerbMove, r.Wait, []protocol.ChildResult{{Child: r.Child}})
-	c.node = r.Node
+	m.wait(e, r.Wait, r.Node, []protocol.ChildResult{{Child: r.Child}})
 	return nil, nil
 }
 
-// controlsDue answers the requests that are done, or that have waited for long enough.
-func (m *Machine) controlsDue() {
-	l := m.lead
-	rest := l.controls[:0]
-	for _, c := range l.controls {
-		still := c.waiting[:0]
-		late := m.now.Mono >= c.until
-		for _, i := range c.waiting {
-			if !m.resultDue(c, &c.results[i], late) {
-				still = append(still, i)
-			}
-		}
-		c.waiting = still
-		if len(c.waiting) > 0 {
-			rest = append(rest, c)
-			continue
-		}
-		m.answerPending(c)
-	}
-	clear(l.controls[len(rest):])
-	l.controls = rest
-}
-
-func (m *Machine) answerPending(c *pendingControl) {
-	var value any
-	switch c.verb {
-	case protocol.VerbStart:
-		value = protocol.StartResponse{Results: c.results}
-	case protocol.VerbStop:
-		value = protocol.StopResponse{Results: c.results}
-	default:
-		value = c.results[0]
-	}
-	m.do(AnswerControl{ID: c.id, Value: value, Problem: nil})
-}
-
 // resultDue completes a result if it is final.
-func (m *Machine) resultDue(c *pendingControl, r *protocol.ChildResult, late bool) bool {
+func (m *Machine) resultDue(c *wait, r *protocol.ChildResult, late bool) bool {
 	if m.cfg.Unsafe.AckEarly {
 		return true
 	}
-	switch c.verb {
+	switch c.request.verb {
 	case protocol.VerbStart:
 		return m.startDue(r, late)
 	case protocol.VerbStop:

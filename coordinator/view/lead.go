@@ -13,7 +13,7 @@ type lead struct {
 
 	desired   desired
 	placing   placing
-	controls  []*pendingControl
+	waits     waits
 	announce  announcer
 	standIn   standIn
 	refused   lastMinute
@@ -48,7 +48,7 @@ func (m *Machine) takeRole() {
 }
 
 func newLead() *lead {
-	l := &lead{peers: map[string]*peer{}, badKnown: map[string]bool{}}
+	l := &lead{peers: map[string]*peer{}, badKnown: map[string]bool{}, waits: newWaits()}
 	l.placing.reset()
 	l.standIn.reset()
 	return l
@@ -70,7 +70,7 @@ func (l *lead) disconnected() {
 	l.listening = false
 	clear(l.standIn.standing)
 	l.desired.interrupt()
-	l.controls = nil // their callers' answers went with the connection
+	l.waits = newWaits() // their callers' answers went with the connection
 	for _, p := range l.peers {
 		if p.fence == fencing { // so did the fence's; what became of it the key says
 			p.fence = unfenced
@@ -153,7 +153,7 @@ func (m *Machine) leadDue() {
 	m.reportBad()
 	if m.lead.news && (m.authority() || m.cfg.Unsafe.ActAnyway) { // a successor may know less of what this one believes to be done
 		m.lead.news = false
-		m.controlsDue()
+		m.waitsDue()
 	}
 	m.desiredDue()
 	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving {

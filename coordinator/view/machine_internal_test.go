@@ -156,16 +156,3 @@ func TestDesired_PutsBackWhatWasInterrupted(t *testing.T) {
 		t.Errorf("found %v", got)
 	}
 }
-
-func TestPend_BoundsTheWait(t *testing.T) {
-	t.Parallel()
-	m := New(Config{Hub: "h", Node: "n", NewID: func() string { return "id" }})
-	m.lead = newLead()
-	m.now.Mono = time.Hour
-	for wait, want := range map[time.Duration]time.Duration{0: defaultWait, -1: defaultWait, time.Second: time.Second, time.Hour: maxWait} {
-		c := m.pend(1, protocol.VerbStop, protocol.Duration(wait), []protocol.ChildResult{{}, {Error: &protocol.Problem{}}})
-		if c.until != time.Hour+want || !slices.Equal(c.waiting, []int{0}) {
-			t.Errorf("wait %v: until %v, waiting %v", wait, c.until-time.Hour, c.waiting)
-		}
-	}
-}

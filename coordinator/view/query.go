@@ -30,7 +30,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 	return states
 }
 
-func (m *Machine) info(_ uint64, r protocol.InfoRequest) (any, *protocol.Problem) {
+func (m *Machine) info(_ ControlReceived, r protocol.InfoRequest) (any, *protocol.Problem) {
 	if spec, _ := m.specs.Get(r.Child); spec == nil {
 		return nil, noChild(r.Child)
 	}
@@ -58,7 +58,7 @@ const (
 	pageLimit = 1000
 )
 
-func (m *Machine) list(_ uint64, r protocol.ListRequest) (any, *protocol.Problem) {
+func (m *Machine) list(_ ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
 	if r.Limit < 0 || r.Limit > pageLimit {
 		return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "limit: allowed is 1 to 1000"}
 	}

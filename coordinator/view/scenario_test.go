@@ -356,8 +356,13 @@ func (w *world) evidence(c protocol.Conn) view.Evidence {
 
 // answered shows the answer to a control request.
 func (w *world) answered(p *process, a view.AnswerControl) {
-	verb := p.asks[a.ID]
-	delete(p.asks, a.ID)
+	verb := p.asks[a.IDs[0]]
+	for _, id := range a.IDs {
+		delete(p.asks, id)
+	}
+	if n := len(a.IDs); n > 1 {
+		w.log(p.name, "%d requests to %s get one answer", n, verb)
+	}
 	if a.Problem != nil {
 		w.log(p.name, "%s answered: %v", verb, a.Problem)
 	}

@@ -122,9 +122,9 @@ func (a AnswerBeat) String() string { return "answer " + answerText(a.Answer) }
 
 func (a AnswerControl) String() string {
 	if a.Problem != nil {
-		return fmt.Sprintf("answer control %d: %v", a.ID, a.Problem)
+		return fmt.Sprintf("answer control %v: %v", a.IDs, a.Problem)
 	}
-	return fmt.Sprintf("answer control %d: %s", a.ID, encode(a.Value))
+	return fmt.Sprintf("answer control %v: %s", a.IDs, encode(a.Value))
 }
 
 func (a Wake) String() string  { return "wake " + a.Node }

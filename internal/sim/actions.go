@@ -32,9 +32,11 @@ func (p *process) carryOut(a view.Action) {
 			answer(a.Answer)
 		}
 	case view.AnswerControl:
-		if answer := p.controls[a.ID]; answer != nil {
-			delete(p.controls, a.ID)
-			answer(a)
+		for _, id := range a.IDs {
+			if answer := p.controls[id]; answer != nil {
+				delete(p.controls, id)
+				answer(a)
+			}
 		}
 	case view.Probe:
 		p.probe(a.Node)
