@@ -65,6 +65,13 @@ type Closed struct {
 	OK   bool
 }
 
+// Refused says that NATS refuses the subscription: the user may not have it, or has too many. It may come at
+// any time after the Open, also after Opened.
+type Refused struct {
+	Conn uint64
+	Err  string
+}
+
 // Drained says that nothing is queued and no handler runs, after a Drain asked for it.
 type Drained struct{}
 
@@ -92,6 +99,7 @@ func (Attached) event()     {}
 func (Detached) event()     {}
 func (Opened) event()       {}
 func (Closed) event()       {}
+func (Refused) event()      {}
 func (Drained) event()      {}
 func (ReleaseAsked) event() {}
 func (Released) event()     {}
@@ -118,6 +126,7 @@ func (e Attached) String() string     { return fmt.Sprintf("attached to connecti
 func (Detached) String() string       { return "detached" }
 func (e Opened) String() string       { return fmt.Sprintf("opened on %d: %t", e.Conn, e.OK) }
 func (e Closed) String() string       { return fmt.Sprintf("closed on %d: %t", e.Conn, e.OK) }
+func (e Refused) String() string      { return fmt.Sprintf("refused on %d: %s", e.Conn, e.Err) }
 func (Drained) String() string        { return "drained" }
 func (e ReleaseAsked) String() string { return fmt.Sprintf("release asked by view %d", e.View) }
 func (e Released) String() string     { return fmt.Sprintf("released by %s for view %d", e.Node, e.View) }

@@ -49,6 +49,7 @@ const (
 	subOpening
 	subOpen
 	subClosing
+	subUnknown // an Open or Close failed, and may have been carried out, in part or late: it must be closed first
 )
 
 // Failure says why a replica was given up. Ended: its worker ended as its restart policy allows.

@@ -120,6 +120,8 @@ func connEvent(t *testing.T, d *datadriven.TestData) replica.Event {
 		return replica.Opened{Conn: num(d, "conn"), OK: !has(d, "fail")}
 	case "closed":
 		return replica.Closed{Conn: num(d, "conn"), OK: !has(d, "fail")}
+	case "refused":
+		return replica.Refused{Conn: num(d, "conn"), Err: arg(d, "err")}
 	case "drained":
 		return replica.Drained{}
 	case "tick":

@@ -19,6 +19,7 @@ type world struct {
 	letGo    uint64          // the newest view whose release was granted
 	run      uint64
 	open     bool
+	unknown  bool           // an Open or Close failed: whether it is open is not known to the machine
 	pending  replica.Action // an Open or Close that is not answered yet
 	trusted  bool
 }
@@ -49,12 +50,12 @@ func (w *world) give(e replica.Event) {
 			}
 			w.run = a.Run
 		case replica.Open:
-			if w.open || w.pending != nil {
-				w.t.Fatalf("%v, while open or not answered", a)
+			if w.open || w.unknown || w.pending != nil {
+				w.t.Fatalf("%v, while open, unknown, or not answered", a)
 			}
 			w.pending = a
 		case replica.Close:
-			if !w.open || w.pending != nil {
+			if !w.open && !w.unknown || w.pending != nil {
 				w.t.Fatalf("%v, while closed or not answered", a)
 			}
 			w.pending = a
@@ -98,19 +99,31 @@ func (w *world) event() replica.Event {
 	return w.assign()
 }
 
-// answer carries out what is pending for the subscription, if it does not fail.
+// answer says what came of the Open or Close that is pending. One that fails may have been carried out all
+// the same. NATS may refuse a subscription at any later time.
 func (w *world) answer() replica.Event {
 	pending, ok := w.pending, w.rnd.IntN(5) > 0
-	w.pending = nil
+	if pending == nil {
+		return w.refusal()
+	}
+	w.pending, w.unknown = nil, !ok
+	done := ok || w.rnd.IntN(2) == 0
 	switch pending.(type) {
 	case replica.Open:
-		w.open = ok
+		w.open = w.open || done
 		return replica.Opened{Conn: 1, OK: ok}
-	case replica.Close:
-		w.open = !ok
+	default:
+		w.open = w.open && !done
 		return replica.Closed{Conn: 1, OK: ok}
 	}
-	return replica.Tick{}
+}
+
+func (w *world) refusal() replica.Event {
+	if !w.open || w.rnd.IntN(4) > 0 {
+		return replica.Tick{}
+	}
+	w.open, w.unknown = false, true
+	return replica.Refused{Conn: 1, Err: "random"}
 }
 
 func (w *world) assign() replica.Event {

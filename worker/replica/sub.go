@@ -10,25 +10,44 @@ func (m *Machine) takeConn(e Event) {
 		m.reconnected()
 	case Opened:
 		if e.Conn == m.conn && m.sub == subOpening {
-			m.sub = m.result(e.OK, subOpen, subClosed)
+			m.sub = m.result(e.OK, subOpen)
 		}
 	case Closed:
 		if e.Conn == m.conn && m.sub == subClosing {
-			m.sub = m.result(e.OK, subClosed, subOpen)
+			m.sub = m.result(e.OK, subClosed)
 		}
+	case Refused:
+		m.refused(e)
+	}
+}
+
+// refused gives the replica up: NATS won't have its subscription, and another node's may be allowed.
+func (m *Machine) refused(e Refused) {
+	if e.Conn != m.conn || m.sub == subClosed {
+		return
+	}
+	if m.sub == subOpen {
+		m.sub = subUnknown
+	}
+	if !m.want.Assigned || m.fail != nil {
+		return
+	}
+	m.fail = &Failure{Err: e.Err}
+	if m.life == Starting || m.life == Running {
+		m.stop(false)
 	}
 }
 
 // reconnected forgets what was subscribed and asked for over the connection before.
 func (m *Machine) reconnected() { m.sub, m.subAt, m.asked = subClosed, 0, false }
 
-func (m *Machine) result(ok bool, yes, no subscription) subscription {
+func (m *Machine) result(ok bool, yes subscription) subscription {
 	if ok {
 		m.subAt = 0
 		return yes
 	}
 	m.subAt = m.now + m.limits.Retry
-	return no
+	return subUnknown
 }
 
 // Group returns the number of the queue group in which requests are taken.
@@ -46,7 +65,7 @@ func (m *Machine) stepSub() {
 	case m.sub == subClosed && wanted && m.life == Running && m.trusted:
 		m.sub, m.group = subOpening, m.want.Group
 		m.do(Open{m.conn})
-	case m.sub == subOpen && (m.role == Passive || m.role == Draining || !m.trusted || wanted && m.group != m.want.Group):
+	case m.sub == subUnknown, m.sub == subOpen && (m.role == Passive || m.role == Draining || !m.trusted || wanted && m.group != m.want.Group):
 		m.sub = subClosing
 		m.do(Close{m.conn})
 	}
