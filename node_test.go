@@ -66,21 +66,26 @@ func broken(phub.Replica) (phub.Worker, error) { return nil, fmt.Errorf("out of 
 func (h *testHub) join(names ...string) {
 	h.t.Helper()
 	for _, name := range names {
-		n, err := phub.Join(h.ctx(20*time.Second), h.options(name))
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		h.mu.Lock()
-		h.nodes[name] = n
-		h.mu.Unlock()
-		h.t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			defer cancel()
-			if err := n.Leave(ctx); err != nil {
-				h.t.Errorf("leave %s: %v", name, err)
-			}
-		})
+		h.joinWith(h.options(name))
 	}
+}
+
+func (h *testHub) joinWith(o phub.Options) {
+	h.t.Helper()
+	n, err := phub.Join(h.ctx(20*time.Second), o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.mu.Lock()
+	h.nodes[o.Name] = n
+	h.mu.Unlock()
+	h.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := n.Leave(ctx); err != nil {
+			h.t.Errorf("leave %s: %v", o.Name, err)
+		}
+	})
 }
 
 func (h *testHub) ctx(d time.Duration) context.Context {

@@ -79,6 +79,15 @@ func (c *Coordinator) Status() Status { return *c.status.Load() }
 // Admitted is closed when this node has become a member of the hub for the first time.
 func (c *Coordinator) Admitted() <-chan struct{} { return c.admitted }
 
+func (c *Coordinator) wasAdmitted() bool {
+	select {
+	case <-c.admitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Changed says that Local has something new to report. It never blocks.
 func (c *Coordinator) Changed() {
 	select {
@@ -111,7 +120,8 @@ var ErrPermanent = errors.New("phub: wrong setup")
 // or ends soon, it pauses before the next: 5 ms at first, then longer, up to a second. The log has why it
 // could not be opened once, as a warning, and again when the reason is another. It returns nil
 // after Leave, an error that wraps ErrUntold if nothing can be opened any more to record that over, the
-// context's error when that ends, an error that wraps ErrPermanent from open, or a *protocol.Problem if
+// context's error when that ends, an error that wraps ErrPermanent from open or, before the node was admitted, from
+// the session's Serve, or a *protocol.Problem if
 // the hub refuses this node for good. Whoever made open closes what it opened.
 func (c *Coordinator) Run(ctx context.Context, open func(context.Context) (Session, error)) error {
 	wait, told := retryFirst, ""
@@ -191,6 +201,9 @@ func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 		c.show(false)
 	}()
 	if err := s.Serve(ctx, (*handler)(l)); err != nil {
+		if errors.Is(err, ErrPermanent) && !c.wasAdmitted() {
+			return false, err
+		}
 		c.cfg.Logger.Warn("subscribe", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err)
 		return false, nil
 	}

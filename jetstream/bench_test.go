@@ -18,6 +18,8 @@ import (
 
 type replies struct{}
 
+func (replies) Refused(string, error) {}
+
 func (replies) Release(protocol.ReleaseRequest, func(protocol.ReleaseAnswer)) {}
 func (replies) Request(r *worker.Incoming) {
 	_ = r.Reply.Reply(map[string][]string{protocol.HeaderNode: {"n"}, protocol.HeaderEpoch: {"42"}}, r.Data)

@@ -110,3 +110,46 @@ func TestDocs_PermissionsAreEnoughForANodeAndNoMoreForAClient(t *testing.T) {
 		t.Errorf("a client that has a connection closed: %v, expected that it may not", err)
 	}
 }
+
+var namedTest = regexp.MustCompile("`(Test[A-Za-z0-9_]+)`")
+
+// TestDocs_NamedTestsExist finds each test that docs/nats.md names.
+func TestDocs_NamedTestsExist(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/nats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := testFunctions(t, "..")
+	names := namedTest.FindAllStringSubmatch(string(page), -1)
+	if len(names) == 0 {
+		t.Fatal("docs/nats.md names no test")
+	}
+	for _, n := range names {
+		if !have[n[1]] {
+			t.Errorf("docs/nats.md names %s, which does not exist", n[1])
+		}
+	}
+}
+
+var testFunction = regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9_]+)\(`)
+
+// testFunctions returns the names of the test functions in a folder and all below it.
+func testFunctions(t *testing.T, root string) map[string]bool {
+	t.Helper()
+	have := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := os.ReadFile(path)
+		for _, m := range testFunction.FindAllStringSubmatch(string(file), -1) {
+			have[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return have
+}

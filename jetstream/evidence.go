@@ -48,12 +48,8 @@ func (s *Session) holder(ctx context.Context, c protocol.Conn) (holder, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	answers := make(chan *nats.Msg, 256)
-	inbox := s.nc.NewInbox()
-	sub, err := s.nc.ChanSubscribe(inbox+".*", answers)
-	if err != nil {
-		return holder{}, fmt.Errorf("ask for a connection: %w", portError(err))
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	inbox := s.inboxes.open(answers)
+	defer s.inboxes.close(inbox)
 	q := inquiry{conn: c, replies: [2]string{inbox + ".1", inbox + ".2"}, answers: answers, gone: s.done}
 	question := fmt.Sprintf(`{"cid":%d,"state":0}`, c.Client)
 	q.ask = func(reply string) error { return s.nc.PublishRequest(connectionsSubject, reply, []byte(question)) }

@@ -41,10 +41,13 @@ func (s *Session) Serve(ctx context.Context, h coordinator.Handler) error {
 	if _, err := s.subscribe(s.probes+"*", r.probed); err != nil {
 		return err
 	}
-	if _, err := s.subscribe(protocol.DisconnectSubject, r.reported); err != nil {
+	if err := s.addService(); err != nil {
 		return err
 	}
-	if err := s.addService(); err != nil {
+	if err := s.flushed(ctx); err != nil {
+		return err
+	}
+	if _, err := s.subscribe(protocol.DisconnectSubject, r.reported); err != nil { // last: it may be refused
 		return err
 	}
 	return s.flush(ctx)

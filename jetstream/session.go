@@ -92,6 +92,7 @@ type Session struct {
 	denied    atomic.Pointer[deniedFunc]
 	transport *Transport
 	probes    string // prefix of the inboxes to which probes are answered
+	inboxes   *inboxes
 
 	work sync.WaitGroup // goroutines that Close waits for
 
@@ -179,6 +180,9 @@ func (s *Session) use(nc *nats.Conn) error {
 	}
 	s.conn.Client = cid
 	s.probes = nc.NewInbox() + "."
+	if s.inboxes, err = newInboxes(nc); err != nil {
+		return fmt.Errorf("subscribe to inboxes: %w", portError(err))
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
@@ -235,6 +239,9 @@ func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	}
 	if f := s.denied.Load(); f != nil && errors.Is(err, nats.ErrPermissionViolation) {
 		(*f)(err)
+		return
+	}
+	if s.transport.refused(err) {
 		return
 	}
 	s.log.Warn("NATS connection", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", subject, "error", err)

@@ -96,12 +96,9 @@ func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64
 		return nil, err
 	}
 	defer func() { _ = s.nc.Publish(apiPrefix+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
-	inbox, msgs := s.nc.NewInbox(), make(chan *nats.Msg, 2*pullBatch)
-	sub, err := s.nc.ChanSubscribe(inbox, msgs)
-	if err != nil {
-		return nil, err
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection
+	msgs := make(chan *nats.Msg, 2*pullBatch)
+	inbox := s.inboxes.open(msgs)
+	defer s.inboxes.close(inbox)
 	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: apiPrefix + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
 	for p.pending = info.NumPending; p.pending > 0 && p.idle < maxIdle; {
 		if err := p.pull(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -24,14 +25,17 @@ type Transport struct {
 
 	mu    sync.Mutex
 	on    bool
-	subs  map[string]*nats.Subscription // by child
-	marks map[*nats.Msg]chan struct{}   // what Close put among the requests, and waits for
+	h     worker.Handler
+	subs  map[string]*openChild
+	marks map[*nats.Msg]chan struct{} // what Close put among the requests, and waits for
+
+	unchecked int // errors since it was last known which subscriptions the server has; above 0 a check runs
 }
 
 func newTransport(s *Session) *Transport {
 	return &Transport{
 		s: s, requests: make(chan *nats.Msg, requestBuffer),
-		subs: map[string]*nats.Subscription{}, marks: map[*nats.Msg]chan struct{}{},
+		subs: map[string]*openChild{}, marks: map[*nats.Msg]chan struct{}{},
 	}
 }
 
@@ -42,7 +46,7 @@ func (t *Transport) Serve(h worker.Handler) error {
 	if t.on {
 		return errors.New("serve requests: the transport serves already")
 	}
-	t.on = true
+	t.on, t.h = true, h
 	_, err := t.s.subscribe(t.s.subjects.Release(t.s.cfg.Node), func(m *nats.Msg) { t.release(h, m) })
 	if err != nil {
 		return err
@@ -75,6 +79,12 @@ func (t *Transport) deliver(h worker.Handler, m *nats.Msg) {
 		r.in.Reply = r
 	}
 	h.Request(&r.in)
+}
+
+// openChild is the subscription of one child.
+type openChild struct {
+	sub *nats.Subscription
+	at  time.Time
 }
 
 // request is an incoming request together with the way back.
@@ -116,7 +126,7 @@ func (t *Transport) open(c protocol.Interest) error {
 	if err != nil {
 		return err
 	}
-	t.subs[c.Child] = sub
+	t.subs[c.Child] = &openChild{sub, time.Now()}
 	return nil
 }
 
@@ -140,9 +150,9 @@ func (t *Transport) drain(children []string) error {
 	defer t.mu.Unlock()
 	var errs []error
 	for _, child := range children {
-		if sub := t.subs[child]; sub != nil {
+		if o := t.subs[child]; o != nil {
 			delete(t.subs, child)
-			errs = append(errs, sub.Drain())
+			errs = append(errs, o.sub.Drain())
 		}
 	}
 	return errors.Join(errs...)

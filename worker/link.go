@@ -90,6 +90,15 @@ func (l *link) Request(in *Incoming) {
 	h.refuse(in, h.noReplica(in.Child))
 }
 
+// Refused has a replica given up that can't be reached: see Handler.
+func (l *link) Refused(child string, err error) {
+	h := l.h
+	h.cfg.Logger.Error("NATS refuses the subscription of a replica; it is given up here", "child", child, "error", err)
+	if s := h.slot(child); s != nil {
+		s.step(replica.Refused{Conn: l.conn, Err: err.Error()})
+	}
+}
+
 // Release answers a successor: see Handler.
 func (l *link) Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
 	l.h.tasks.spawn(func() { l.h.release(l, r, answer) })

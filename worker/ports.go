@@ -27,6 +27,9 @@ type Transport interface {
 type Handler interface {
 	// Request is called for each request, in order for each child.
 	Request(r *Incoming)
+	// Refused is called when NATS says that it did not take the subscription of a child that was opened. That may be
+	// long after Open returned. The child is closed then.
+	Refused(child string, err error)
 	// Release is called when a successor asks to let go of children; answer is called once, soon.
 	Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer))
 }

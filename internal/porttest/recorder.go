@@ -95,6 +95,8 @@ type workerFunc func(*worker.Incoming)
 
 func (f workerFunc) Request(r *worker.Incoming) { f(r) }
 
+func (f workerFunc) Refused(string, error) {}
+
 func (f workerFunc) Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
 	a := protocol.ReleaseAnswer{V: 1, Node: "tester"}
 	for _, c := range r.Children {

@@ -1,0 +1,57 @@
+package jetstream
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+)
+
+// inboxes take the answers of many to one question, over one subscription that a session makes at its beginning. A
+// connection that has all the subscriptions that it may have can so still ask.
+type inboxes struct {
+	prefix string // with a dot at the end
+
+	mu      sync.Mutex
+	last    uint64
+	waiting map[string]chan<- *nats.Msg // by the token after the prefix
+}
+
+func newInboxes(nc *nats.Conn) (*inboxes, error) {
+	b := &inboxes{prefix: nc.NewInbox() + ".", waiting: map[string]chan<- *nats.Msg{}}
+	sub, err := nc.Subscribe(b.prefix+">", b.take)
+	if err == nil {
+		err = sub.SetPendingLimits(-1, pendingBytes)
+	}
+	return b, err
+}
+
+// open returns a new inbox, without a dot at the end, whose answers and those to subjects below it go to the channel.
+// What the channel has no room for is dropped. The inbox must be closed.
+func (b *inboxes) open(to chan<- *nats.Msg) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last++
+	token := strconv.FormatUint(b.last, 36)
+	b.waiting[token] = to
+	return b.prefix + token
+}
+
+func (b *inboxes) close(inbox string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.waiting, strings.TrimPrefix(inbox, b.prefix))
+}
+
+func (b *inboxes) take(m *nats.Msg) {
+	token, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, b.prefix), ".")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if to := b.waiting[token]; to != nil {
+		select {
+		case to <- m:
+		default:
+		}
+	}
+}
