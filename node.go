@@ -16,6 +16,7 @@ import (
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/internal/clock"
+	"github.com/phub-io/phub/internal/lograte"
 	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/jetstream"
 	"github.com/phub-io/phub/protocol"
@@ -55,7 +56,9 @@ type Options struct {
 	// Drain is how long a running handler may go on when its replica loses its role in a planned
 	// change. Defaults to 30 s.
 	Drain time.Duration
-	// Logger gets changes of role, and whatever a person should look at. Defaults to slog.Default().
+	// Logger gets changes of role, and whatever a person should look at. Defaults to slog.Default(). Of one kind of line
+	// it gets at most 200 at once and 10 a second, with texts of at most 8 KiB; a line every 10 s says how many were
+	// left out.
 	Logger *slog.Logger
 }
 
@@ -138,6 +141,7 @@ func hostName() string {
 // Node is this process as a node of a hub. Its methods may be called concurrently.
 type Node struct {
 	opts    Options
+	log     *lograte.Handler
 	refused *refused.Counter // by any part of the node, over all its sessions
 	host    *worker.Host
 	coord   *coordinator.Coordinator
@@ -203,9 +207,12 @@ const leaveTimeout = 45 * time.Second
 
 func newNode(o Options) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Node{opts: o, refused: &refused.Counter{}, cancel: cancel, done: make(chan struct{})}
+	n := &Node{refused: &refused.Counter{}, cancel: cancel, done: make(chan struct{})}
+	n.log = lograte.New(o.Logger.Handler(), lograte.Node, func(lines uint64) { n.refused.Add(protocol.ReasonLog, lines) })
+	o.Logger = slog.New(n.log)
+	n.opts = o
 	n.host = worker.New(worker.Config{
-		Hub: o.Hub, Node: o.Name, Kinds: o.Kinds, Logger: o.Logger, Now: clock.Now, Drain: o.Drain,
+		Hub: o.Hub, Node: o.Name, Kinds: o.Kinds, Logger: o.Logger, Now: clock.Now, Drain: o.Drain, Refused: n.refused,
 		Changed: func() { n.coord.Changed() },
 	})
 	n.coord = coordinator.New(withRules(coordinator.Config{
@@ -225,6 +232,7 @@ func (n *Node) run(ctx context.Context) {
 	if err := n.host.Stop(stop); n.err == nil {
 		n.err = err
 	}
+	n.log.Close()
 	close(n.done)
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/internal/lograte"
 	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/protocol"
 )
@@ -229,7 +230,7 @@ func (c *Coordinator) log(n view.Note) {
 	case view.Info:
 	}
 	//nolint:sloglint // the machine writes its notes for people, as whole sentences
-	c.cfg.Logger.Log(context.Background(), level, n.Text, "hub", c.cfg.Hub, "node", c.cfg.Node)
+	c.cfg.Logger.Log(lograte.WithKey(context.Background(), n.Key), level, n.Text, "hub", c.cfg.Hub, "node", c.cfg.Node)
 }
 
 func problemOf(p protocol.Problem) error { return fmt.Errorf("join: %w", &p) }

@@ -57,6 +57,25 @@ func Printable(s string) string {
 	return b.String()
 }
 
+// PrintableLines is Printable for a text of several lines: newlines and tabs stay as they are.
+func PrintableLines(s string) string {
+	if strings.IndexFunc(s, unprintable) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		end := strings.IndexAny(s, "\n\t")
+		if end < 0 {
+			b.WriteString(Printable(s))
+			break
+		}
+		b.WriteString(Printable(s[:end]))
+		b.WriteByte(s[end])
+		s = s[end+1:]
+	}
+	return b.String()
+}
+
 // unprintable reports whether a rune has no shape of its own. utf8.RuneError stands for bytes that are no
 // UTF-8, but may be in s itself.
 func unprintable(r rune) bool {

@@ -48,3 +48,12 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintableLines(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "plain": "plain", "\x07a\n\tb\r\n\xff\n": "\\x07a\n\tb\\r\n\\xff\n", "\n": "\n", "a\x00": "a\\x00"} {
+		if got := PrintableLines(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}

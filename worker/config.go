@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/worker/replica"
 )
 
@@ -14,6 +15,8 @@ type Config struct {
 	Kinds map[string]Kind // by name; not to be changed any more
 	// Logger gets what happens to replicas. Defaults to slog.Default.
 	Logger *slog.Logger
+	// Refused counts what was refused or dropped on this node. Default: nothing is counted.
+	Refused *refused.Counter
 	// Now is the monotonic clock, in nanoseconds, by which Trust is given. It must run at the pace of
 	// real time. Defaults to the time since New.
 	Now func() int64

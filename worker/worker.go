@@ -76,6 +76,10 @@ func (r Replica) Mode() protocol.Mode {
 	return m
 }
 
+// CountLogDropped counts lines that a worker would have logged, but for their number. The hub's status shows them as refused
+// input of the kind "log". It may be called concurrently.
+func (r Replica) CountLogDropped(lines uint64) { r.slot.h.cfg.Refused.Add(protocol.ReasonLog, lines) }
+
 // Epoch returns the epoch that goes with Mode. It may be called concurrently.
 func (r Replica) Epoch() uint64 {
 	_, e := r.slot.current()

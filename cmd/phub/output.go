@@ -88,19 +88,7 @@ func lines(s string) text {
 
 // payload returns a worker's reply for a terminal: its lines and tabs stay, and nothing else that controls it.
 func payload(data []byte) text {
-	var b strings.Builder
-	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		for j, part := range strings.Split(line, "\t") {
-			if j > 0 {
-				b.WriteByte('\t')
-			}
-			b.WriteString(protocol.Printable(part))
-		}
-	}
-	return text(b.String())
+	return text(protocol.PrintableLines(strings.TrimSuffix(string(data), "\n")))
 }
 
 // printf prints on stdout, by the rules of textf.

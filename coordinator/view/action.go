@@ -101,6 +101,7 @@ type (
 	Note struct {
 		Level Level
 		Text  string
+		Key   string // the same for all notes of one kind
 	}
 )
 

@@ -437,7 +437,7 @@ func (m *Machine) feedOf(b protocol.Bucket) *feed {
 func (m *Machine) do(a Action) { m.out = append(m.out, a) }
 
 func (m *Machine) note(l Level, format string, args ...any) {
-	m.do(Note{Level: l, Text: fmt.Sprintf(format, args...)})
+	m.do(Note{Level: l, Text: fmt.Sprintf(format, args...), Key: format})
 }
 
 // wall returns the time of this step.

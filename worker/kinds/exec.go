@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/phub-io/phub/internal/lograte"
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
 )
@@ -24,10 +25,14 @@ const (
 	drainOutput = time.Second
 )
 
+// logLimits bound what one program has logged.
+var logLimits = lograte.Limits{PerSecond: 64 << 10, Burst: 256 << 10, Bytes: true, MaxText: 4 << 10}
+
 // Exec makes workers that run a program. Requests and changes of mode are lines of JSON on its stdin,
 // replies are lines of JSON on its stdout; what it writes to stderr goes to the log.
 type Exec struct {
-	// Logger gets the program's stderr, line by line. Defaults to slog.Default.
+	// Logger gets the program's stderr, line by line. Defaults to slog.Default. Of one program it gets at most 256 KiB at
+	// once and 64 KiB a second, and of one line 4 KiB; a line every 10 s says how many were left out.
 	Logger *slog.Logger
 }
 
@@ -41,8 +46,9 @@ func (e Exec) Kind(r worker.Replica) (worker.Worker, error) {
 	if log == nil {
 		log = slog.Default()
 	}
+	paced := lograte.New(log.Handler(), logLimits, r.CountLogDropped)
 	return &program{
-		argv: argv, log: log.With("child", r.Child), waitReady: r.Args[argReady] == "true",
+		argv: argv, paced: paced, log: slog.New(paced).With("child", r.Child), waitReady: r.Args[argReady] == "true",
 		ready: make(chan struct{}), exited: make(chan struct{}), replies: make(chan programLine),
 	}, nil
 }
@@ -51,6 +57,7 @@ func (e Exec) Kind(r worker.Replica) (worker.Worker, error) {
 type program struct {
 	argv      []string
 	log       *slog.Logger
+	paced     *lograte.Handler // the log's
 	waitReady bool
 
 	cmd     *exec.Cmd
@@ -127,6 +134,7 @@ func (p *program) supervise(started chan<- error, stdout, stderr io.ReadCloser) 
 	if p.garbage != nil {
 		err = p.garbage
 	}
+	p.paced.Close()
 	p.err = err
 	close(p.exited)
 	_ = p.stdin.Close()

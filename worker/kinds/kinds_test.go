@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
 	"github.com/phub-io/phub/worker/kinds"
@@ -73,6 +74,15 @@ func respond(id uint64, data string, binary []byte, epoch uint64, header map[str
 		fmt.Println("hello there")
 	case "long":
 		fmt.Println(strings.Repeat("x", 3<<20))
+	case "noise":
+		line := strings.Repeat("n", 999) + "\n"
+		for range 20_000 {
+			fmt.Fprint(os.Stderr, line)
+		}
+		fmt.Printf(`{"type":"reply","id":%d,"data":"made noise"}`+"\n", id)
+	case "colour":
+		fmt.Fprintln(os.Stderr, "\x1b[2J\u202e\xff"+strings.Repeat("c", 100_000))
+		fmt.Printf(`{"type":"reply","id":%d,"data":"in colour"}`+"\n", id)
 	case "silent":
 	case "error":
 		fmt.Printf(`{"type":"reply","id":%d,"error":{"code":418,"message":"a teapot"}}`+"\n", id)
@@ -119,8 +129,9 @@ func (r reply) String() string {
 // fixture is a host with one active child "c".
 type fixture struct {
 	*worker.Host
-	net *net
-	log *logBuffer
+	net     *net
+	log     *logBuffer
+	refused *refused.Counter
 }
 
 type logBuffer struct {
@@ -142,11 +153,11 @@ func (l *logBuffer) String() string {
 
 func setup(t *testing.T, kind string, args map[string]string) *fixture {
 	t.Helper()
-	f := &fixture{net: &net{}, log: &logBuffer{}}
+	f := &fixture{net: &net{}, log: &logBuffer{}, refused: &refused.Counter{}}
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	start := time.Now()
 	f.Host = worker.New(worker.Config{
-		Hub: "h", Node: "n1", Kinds: kinds.BuiltinWith(log), Logger: log, StopTimeout: 4 * time.Second,
+		Hub: "h", Node: "n1", Kinds: kinds.BuiltinWith(log), Logger: log, StopTimeout: 4 * time.Second, Refused: f.refused,
 		Now: func() int64 { return int64(time.Since(start)) },
 	})
 	t.Cleanup(func() {
@@ -291,6 +302,41 @@ func TestExec_StopKillsWhatDoesNotEnd(t *testing.T) {
 	eventually(t, f.log, func() bool { return f.Report().Children == 0 && len(f.Report().Waiting) == 0 })
 	if !strings.Contains(f.log.String(), "was killed") {
 		t.Errorf("log: %s", f.log)
+	}
+}
+
+// TestExec_NoiseIsBounded has one request make 20 MB on stderr, and another one a line that clears the screen.
+func TestExec_NoiseIsBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	want(t, f.ask(t, "noise"), "made noise")
+	want(t, f.ask(t, "noise"), "made noise")
+	lost := func() uint64 { return f.refused.Counts()[protocol.ReasonLog] }
+	eventually(t, f.log, func() bool { return lost() > 38_000 })
+	if got := len(f.log.String()); got > 1<<20 {
+		t.Errorf("the log has %d bytes", got)
+	}
+	f.Assign(2, []protocol.Assignment{{Child: "c", View: 2}}, false)
+	eventually(t, f.log, func() bool { return f.Report().Children == 0 && len(f.Report().Waiting) == 0 })
+	if !strings.Contains(f.log.String(), `msg="log lines were left out: there were too many" child=c like="from a program" lines=`) {
+		t.Errorf("nobody said that %d lines were left out", lost())
+	}
+}
+
+func TestExec_StderrControlsNoTerminal(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	want(t, f.ask(t, "colour"), "in colour")
+	eventually(t, f.log, func() bool { return strings.Contains(f.log.String(), "ccc") })
+	if log := f.log.String(); protocol.PrintableLines(log) != log || !strings.Contains(log, `\x1b[2J`) {
+		t.Errorf("got %q", log)
+	}
+	for line := range strings.Lines(f.log.String()) {
+		if len(line) > 5000 {
+			t.Errorf("got a line of %d bytes", len(line))
+		}
 	}
 }
 
