@@ -242,7 +242,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
 		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
-		Avoid: avoid, Replicas: n.opts.Replicas, Known: n.known, Logger: n.opts.Logger,
+		Avoid: avoid, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {

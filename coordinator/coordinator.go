@@ -193,7 +193,7 @@ func (c *Coordinator) show(connected bool) {
 // work serves one session until it ends. It returns true after the node has left.
 func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &loop{c: c, ctx: ctx, session: s, inbox: newInbox(), controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{}}
+	l := &loop{c: c, ctx: ctx, session: s, inbox: newInbox(c.cfg.Refused.Count), controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{}}
 	defer func() {
 		cancel()
 		l.inbox.close()

@@ -364,8 +364,12 @@ func (h *handler) Beat(b protocol.Beat, answer func(protocol.BeatAnswer)) {
 }
 
 func (h *handler) Control(verb string, data []byte, answer func([]byte, *protocol.Problem)) {
-	h.inbox.put(input{event: view.ControlReceived{Verb: verb, Data: data}, control: answer})
+	if !h.inbox.put(input{event: view.ControlReceived{Verb: verb, Data: data}, control: answer}) {
+		answer(nil, &protocol.Problem{Code: protocol.CodeBusy, Message: "more control requests wait for the coordinator than it has room for; nothing was done", Try: "again in a moment"})
+	}
 }
+
+func (h *handler) Missed(b protocol.Bucket) { h.inbox.miss(b) }
 
 func (h *handler) Woken() { h.inbox.put(input{event: view.Woken{}}) }
 

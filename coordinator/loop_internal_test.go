@@ -49,7 +49,7 @@ func newTestLoop(s Session) *loop {
 		Local: idle{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	return &loop{
-		c: c, ctx: context.Background(), session: s, inbox: newInbox(),
+		c: c, ctx: context.Background(), session: s, inbox: newInbox(c.cfg.Refused.Count),
 		controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{},
 	}
 }
@@ -120,20 +120,4 @@ func TestLoop_SilenceOfAProcessThatStoodStillDoesNotCount(t *testing.T) {
 			t.Errorf("isolated as soon as it goes on")
 		}
 	})
-}
-
-func TestInbox_TakesNothingOnceClosed(t *testing.T) {
-	t.Parallel()
-	b := newInbox()
-	b.put(input{event: view.Tick{}})
-	b.put(input{event: view.Leave{}})
-	if got := b.take(); len(got) != 2 || got[1].event != (view.Leave{}) {
-		t.Errorf("found %v", got)
-	}
-	b.put(input{event: view.Tick{}})
-	b.close()
-	b.put(input{event: view.Tick{}})
-	if got := b.take(); len(got) != 0 {
-		t.Errorf("found %v after close", got)
-	}
 }

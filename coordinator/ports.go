@@ -93,6 +93,8 @@ type Message struct {
 type Handler interface {
 	// Record is called for each record that a bucket's stream stores, in order for each bucket.
 	Record(r view.Record)
+	// Missed is called when live records of a bucket were lost because they came faster than they were taken.
+	Missed(b protocol.Bucket)
 	// Beat is called for each heartbeat; answer may be called later, once, from any goroutine.
 	Beat(b protocol.Beat, answer func(protocol.BeatAnswer))
 	// Control is called for each relayed control request; answer as with Beat. data is JSON from

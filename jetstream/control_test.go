@@ -24,6 +24,7 @@ type deaf struct{}
 
 func (deaf) Record(view.Record)                            {}
 func (deaf) Beat(protocol.Beat, func(protocol.BeatAnswer)) {}
+func (deaf) Missed(protocol.Bucket)                        {}
 func (deaf) Woken()                                        {}
 func (deaf) NoInterest(string)                             {}
 func (deaf) ConnReported(protocol.Conn)                    {}

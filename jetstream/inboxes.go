@@ -21,9 +21,7 @@ type inboxes struct {
 func newInboxes(nc *nats.Conn) (*inboxes, error) {
 	b := &inboxes{prefix: nc.NewInbox() + ".", waiting: map[string]chan<- *nats.Msg{}}
 	sub, err := nc.Subscribe(b.prefix+">", b.take)
-	if err == nil {
-		err = sub.SetPendingLimits(-1, pendingBytes)
-	}
+	_, err = limited(b.prefix+">", answersPending, sub, err)
 	return b, err
 }
 

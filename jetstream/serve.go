@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -11,10 +10,6 @@ import (
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/protocol"
 )
-
-// Bytes of messages that may wait for the handler. What is dropped beyond them leaves a hole in the
-// revisions, which the coordinator sees.
-const pendingBytes = 512 << 20
 
 // Serve delivers what arrives to h, until the session ends, and returns when the server has registered
 // the interest. It is called once.
@@ -28,17 +23,17 @@ func (s *Session) Serve(ctx context.Context, h coordinator.Handler) error {
 	s.receiver = r
 	s.mu.Unlock()
 	for _, b := range buckets {
-		if _, err := s.subscribe(s.subjects.Stored(b, ">"), func(m *nats.Msg) { r.record(b, m) }); err != nil {
+		if _, err := s.subscribe(s.subjects.Stored(b, ">"), recordsPending, func(m *nats.Msg) { r.record(b, m) }); err != nil {
 			return err
 		}
 	}
-	if _, err := s.subscribe(s.subjects.Probe(s.cfg.Node), func(*nats.Msg) {}); err != nil {
+	if _, err := s.subscribe(s.subjects.Probe(s.cfg.Node), hintsPending, func(*nats.Msg) {}); err != nil {
 		return err
 	}
-	if _, err := s.subscribe(s.subjects.Wake(s.cfg.Node), func(*nats.Msg) { h.Woken() }); err != nil {
+	if _, err := s.subscribe(s.subjects.Wake(s.cfg.Node), hintsPending, func(*nats.Msg) { h.Woken() }); err != nil {
 		return err
 	}
-	if _, err := s.subscribe(s.probes+"*", r.probed); err != nil {
+	if _, err := s.subscribe(s.probes+"*", hintsPending, r.probed); err != nil {
 		return err
 	}
 	if err := s.addService(); err != nil {
@@ -47,21 +42,10 @@ func (s *Session) Serve(ctx context.Context, h coordinator.Handler) error {
 	if err := s.flushed(ctx); err != nil {
 		return err
 	}
-	if _, err := s.subscribe(protocol.DisconnectSubject, r.reported); err != nil { // last: it may be refused
+	if _, err := s.subscribe(protocol.DisconnectSubject, hintsPending, r.reported); err != nil { // last: it may be refused
 		return err
 	}
 	return s.flush(ctx)
-}
-
-func (s *Session) subscribe(subject string, f nats.MsgHandler) (*nats.Subscription, error) {
-	sub, err := s.nc.Subscribe(subject, f)
-	if err == nil {
-		err = sub.SetPendingLimits(-1, pendingBytes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, portError(err))
-	}
-	return sub, nil
 }
 
 // Lead starts (or ends) to listen to what only the coordinator hears: heartbeats and relayed control
@@ -84,11 +68,11 @@ func (s *Session) setLead(on bool) error {
 	case s.receiver == nil:
 		return errors.New("lead: the session does not serve yet; call Serve first")
 	}
-	beats, err := s.subscribe(s.subjects.Beat(), s.receiver.beat)
+	beats, err := s.subscribe(s.subjects.Beat(), messagesPending, s.receiver.beat)
 	if err != nil {
 		return err
 	}
-	relays, err := s.subscribe(s.subjects.RelayAll(), s.receiver.control)
+	relays, err := s.subscribe(s.subjects.RelayAll(), messagesPending, s.receiver.control)
 	if err != nil {
 		return errors.Join(err, beats.Unsubscribe())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/phub-io/phub/coordinator"
+	"github.com/phub-io/phub/internal/refused"
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	Known bool
 	// Logger receives what no caller is told. Default: slog.Default.
 	Logger *slog.Logger
+	// Refused counts what the session refuses. Default: nothing is counted.
+	Refused *refused.Counter
 	// Control says how the node presents itself as a NATS service.
 	Control ControlInfo
 }
@@ -96,11 +99,13 @@ type Session struct {
 
 	work sync.WaitGroup // goroutines that Close waits for
 
-	mu       sync.Mutex
-	service  micro.Service
-	receiver *receiver
-	lead     []*nats.Subscription
-	standIns map[string]*nats.Subscription // by child
+	mu           sync.Mutex
+	service      micro.Service
+	receiver     *receiver
+	lead         []*nats.Subscription
+	standIns     map[string]*nats.Subscription // by child
+	dropped      map[*nats.Subscription]int    // of those that dropped any: how many were counted
+	overflowTold time.Time
 }
 
 type deniedFunc func(error)
@@ -127,7 +132,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 }
 
 func newSession(cfg Config) *Session {
-	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}}
+	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
 	s.log = s.cfg.Logger
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.transport = newTransport(s)
@@ -233,6 +238,11 @@ func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if sub != nil {
 		subject = sub.Subject
 	}
+	if isOverflow(sub, err) {
+		s.overflowed(sub)
+		s.tellOverflow(subject)
+		return
+	}
 	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), protocol.DisconnectSubject) {
 		s.log.Debug("servers' reports of closed connections are not for this user", "hub", s.cfg.Hub, "error", err)
 		return
@@ -291,7 +301,10 @@ func (s *Session) start(f func()) error {
 }
 
 // Ping returns when this connection's own server has answered a PING that was sent after the call.
-func (s *Session) Ping(ctx context.Context) error { return s.flush(ctx) }
+func (s *Session) Ping(ctx context.Context) error {
+	s.lookForOverflow()
+	return s.flush(ctx)
+}
 
 // flush returns when the server has seen all that was sent before.
 func (s *Session) flush(ctx context.Context) error {

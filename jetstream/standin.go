@@ -24,9 +24,10 @@ func (s *Session) StandIn(children []protocol.Interest, on bool) error {
 				return portError(err)
 			}
 		case on && sub == nil:
-			sub, err := s.nc.QueueSubscribe(s.subjects.Request(child), c.QueueGroup(), func(m *nats.Msg) { s.excuse(child, m) })
-			if err != nil {
-				return portError(err)
+			subject := s.subjects.Request(child)
+			sub, err := s.nc.QueueSubscribe(subject, c.QueueGroup(), func(m *nats.Msg) { s.excuse(child, m) })
+			if sub, err = limited(subject, standInPending, sub, err); err != nil {
+				return err
 			}
 			s.standIns[child] = sub
 		}

@@ -55,6 +55,8 @@ type (
 
 	// RecordStored is a live record of a bucket.
 	RecordStored struct{ Record Record }
+	// RecordsMissed says that live records of a bucket were lost: too many came at once.
+	RecordsMissed struct{ Bucket protocol.Bucket }
 	// RecordsLoaded answers a Load.
 	RecordsLoaded struct {
 		Bucket  protocol.Bucket
@@ -136,6 +138,7 @@ func (Disconnected) event()    {}
 func (Leave) event()           {}
 func (LocalReport) event()     {}
 func (RecordStored) event()    {}
+func (RecordsMissed) event()   {}
 func (RecordsLoaded) event()   {}
 func (KeyRead) event()         {}
 func (NodeWritten) event()     {}

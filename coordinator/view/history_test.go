@@ -228,6 +228,7 @@ func TestEvents_AndActionsHaveTexts(t *testing.T) {
 		view.Leave{},
 		view.LocalReport{},
 		view.RecordStored{Record: deletion(1, "a")},
+		view.RecordsMissed{},
 		view.RecordsLoaded{},
 		view.KeyRead{},
 		view.NodeWritten{},

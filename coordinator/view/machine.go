@@ -76,6 +76,7 @@ type load struct {
 	tries int           // since the last that succeeded
 	short int           // answers in a row that end before what is known
 	retry time.Duration // not before this instant
+	began time.Duration // when the last one did; 0: none has
 }
 
 // TickEvery is how often a Tick is due.
@@ -128,6 +129,8 @@ func (m *Machine) Step(now Now, e Event) []Action {
 		m.takeReport(e.Report)
 	case RecordStored:
 		due = m.stored(e.Record)
+	case RecordsMissed:
+		m.recordsMissed(e.Bucket)
 	case RecordsLoaded:
 		m.loaded(e)
 	case NodeWritten:
@@ -337,7 +340,7 @@ func (m *Machine) loadDue() {
 		if f.Synced() && !l.again || l.busy || m.now.Mono < l.retry {
 			continue
 		}
-		l.busy, l.fresh = true, l.again
+		l.busy, l.fresh, l.began = true, l.again, m.now.Mono
 		m.do(Load{Bucket: b, After: f.Last(), Try: l.tries})
 	}
 }
@@ -356,6 +359,17 @@ func (m *Machine) readAgain(b protocol.Bucket) {
 	}
 	m.loads[b].again = true
 }
+
+// recordsMissed has a bucket read of which live records were lost. While more are lost all the time, it is read at a steady
+// pace.
+func (m *Machine) recordsMissed(b protocol.Bucket) {
+	m.readAgain(b)
+	if l := m.loads[b]; l.began > 0 {
+		l.retry = max(l.retry, l.began+missedPause)
+	}
+}
+
+const missedPause = 250 * time.Millisecond
 
 const loadRetry = 100 * time.Millisecond
 

@@ -205,3 +205,34 @@ func TestCommit_Lost(t *testing.T) {
 		t.Errorf("the first view: found %v, expected none", got)
 	}
 }
+
+// Records that were lost are read back at once, and at a steady pace while more are lost all the time; the last loss, too,
+// is followed by a read.
+func TestMachine_ReadsBackWhatWasMissed(t *testing.T) {
+	t.Parallel()
+	m := newRecordsTest()
+	m.history.caughtUp(0)
+	m.specs.caughtUp(0)
+	var reads []time.Duration
+	step := func(e Event) {
+		for _, a := range m.Step(m.now, e) {
+			if l, ok := a.(Load); ok && l.Bucket == protocol.ChildrenBucket {
+				reads = append(reads, m.now.Mono)
+				m.Step(m.now, RecordsLoaded{Bucket: l.Bucket})
+			}
+		}
+	}
+	began := m.now.Mono
+	for m.now.Mono < began+time.Second {
+		m.now.Mono += 5 * time.Millisecond
+		step(RecordsMissed{protocol.ChildrenBucket})
+	}
+	last := m.now.Mono
+	for m.now.Mono < began+3*time.Second {
+		m.now.Mono += TickEvery
+		step(Tick{})
+	}
+	if n := len(reads); n < 4 || n > 6 || reads[0] != began+5*time.Millisecond || reads[n-1] < last || reads[n-1] > last+missedPause+TickEvery {
+		t.Errorf("read at %v, expected at once, then every %v, and last within that after %v", reads, missedPause, last)
+	}
+}

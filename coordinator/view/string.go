@@ -35,9 +35,10 @@ func (e RecordStored) String() string { return "stored " + e.Record.String() }
 func (e ControlReceived) String() string {
 	return fmt.Sprintf("control %d %s %s", e.ID, e.Verb, e.Data)
 }
-func (Woken) String() string         { return "woken" }
-func (LeadFailed) String() string    { return "lead failed" }
-func (e NobodyThere) String() string { return "nobody listens for " + e.Node }
+func (e RecordsMissed) String() string { return "records of " + string(e.Bucket) + " missed" }
+func (Woken) String() string           { return "woken" }
+func (LeadFailed) String() string      { return "lead failed" }
+func (e NobodyThere) String() string   { return "nobody listens for " + e.Node }
 
 func (e LocalReport) String() string {
 	r := e.Report

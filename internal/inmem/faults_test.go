@@ -23,6 +23,7 @@ func (*heard) Woken()                                                    {}
 func (*heard) ConnReported(protocol.Conn)                                {}
 
 func (h *heard) NoInterest(string)         { h.noInterest++ }
+func (h *heard) Missed(protocol.Bucket)    {}
 func (h *heard) Undecodable(string, error) {}
 
 // within runs f in a bubble, with two sessions at two servers.

@@ -35,6 +35,8 @@ func (r *recorder) Control(verb string, data []byte, answer func([]byte, *protoc
 	r.controlFunc(verb, data, answer)
 }
 
+func (*recorder) Missed(protocol.Bucket) {}
+
 func (r *recorder) Woken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
