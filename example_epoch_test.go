@@ -62,7 +62,7 @@ func Example_storeThatChecksTheEpoch() {
 	a := &account{&store{rows: map[string]row{}}, make(chan struct{}), make(chan struct{}), make(chan error, 1)}
 	for _, name := range []string{"node1", "node2"} {
 		node, err := phub.Join(ctx, phub.Options{
-			Hub: "my_hub", Name: name, URL: nc.ConnectedUrl(), Drain: 10 * time.Millisecond,
+			Hub: "my_hub", Name: name, Dial: phub.DialLike(nc), Drain: 10 * time.Millisecond,
 			Kinds: map[string]phub.Kind{"account": func(phub.Replica) (phub.Worker, error) { return a, nil }},
 		})
 		if err != nil {

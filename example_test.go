@@ -20,7 +20,7 @@ func hello(r phub.Replica) (phub.Worker, error) {
 
 func run(ctx context.Context, nc *nats.Conn) (*nats.Msg, error) {
 	node, err := phub.Join(ctx, phub.Options{
-		Hub: "my_hub", Name: "node1", URL: nc.ConnectedUrl(), Kinds: map[string]phub.Kind{"hello": hello},
+		Hub: "my_hub", Name: "node1", Dial: phub.DialLike(nc), Kinds: map[string]phub.Kind{"hello": hello},
 	})
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func ExampleJoin() {
 	nodes := map[string]*phub.Node{}
 	for _, name := range []string{"node1", "node2"} {
 		node, err := phub.Join(ctx, phub.Options{
-			Hub: "my_hub", Name: name, URL: nc.ConnectedUrl(), Kinds: map[string]phub.Kind{"hello": hello},
+			Hub: "my_hub", Name: name, Dial: phub.DialLike(nc), Kinds: map[string]phub.Kind{"hello": hello},
 			Labels: map[string]string{"zone": name},
 		})
 		if err != nil {
@@ -103,7 +103,7 @@ func ExampleClient_Request() {
 	ctx, nc, end := exampleNATS()
 	defer end()
 	node, err := phub.Join(ctx, phub.Options{
-		Hub: "my_hub", Name: "node1", URL: nc.ConnectedUrl(), Kinds: map[string]phub.Kind{"hello": hello},
+		Hub: "my_hub", Name: "node1", Dial: phub.DialLike(nc), Kinds: map[string]phub.Kind{"hello": hello},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -160,7 +160,7 @@ func ExampleWorker() {
 	ctx, nc, end := exampleNATS()
 	defer end()
 	node, err := phub.Join(ctx, phub.Options{
-		Hub: "my_hub", Name: "node1", URL: nc.ConnectedUrl(),
+		Hub: "my_hub", Name: "node1", Dial: phub.DialLike(nc),
 		Kinds: map[string]phub.Kind{
 			"ledger": func(phub.Replica) (phub.Worker, error) { return &ledger{}, nil },
 		},
@@ -203,7 +203,7 @@ func ExampleClient_Watch() {
 	ctx, nc, end := exampleNATS()
 	defer end()
 	node, err := phub.Join(ctx, phub.Options{
-		Hub: "my_hub", Name: "node1", URL: nc.ConnectedUrl(), Kinds: map[string]phub.Kind{"hello": hello},
+		Hub: "my_hub", Name: "node1", Dial: phub.DialLike(nc), Kinds: map[string]phub.Kind{"hello": hello},
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -45,12 +45,13 @@ type Options struct {
 	// Replicas is how many NATS servers keep each of the hub's buckets. Defaults to as many as the NATS
 	// cluster allows, up to 3.
 	Replicas int
-	// URL is the NATS server, or several with commas between. Defaults to nats://127.0.0.1:4222.
+	// URL is the NATS server, or several with commas between. Others of their cluster that they tell of are used as well
+	// once there was a connection. Defaults to nats://127.0.0.1:4222.
 	URL string
 	// NATS are further options for the connection: credentials, TLS. phub adds its own last: its
 	// connection never reconnects by itself, because a node must join again instead.
 	NATS []nats.Option
-	// Dial connects in another way; then URL and NATS are not used. It must pass opts on, last. An error that
+	// Dial connects in another way, such as DialLike; then URL and NATS are not used. It must pass opts on, last. An error that
 	// is an ErrPermanent ends the first attempt to join; after any other one the node tries again.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
 	// Drain is how long a running handler may go on when its replica loses its role in a planned
@@ -150,6 +151,7 @@ type Node struct {
 	err     error
 
 	session *jetstream.Session    // of the present connection; only open uses it
+	learned []string              // servers that the last session was told of; only open uses it
 	watch   sync.WaitGroup        // waits for the session's end
 	known   bool                  // the buckets were found right once
 	trouble atomic.Pointer[error] // why there was no connection, the last time that one was tried
@@ -242,7 +244,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
 		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
-		Avoid: avoid, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
+		Avoid: avoid, Learned: n.learned, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {
@@ -279,6 +281,9 @@ func (n *Node) givenUp() string {
 
 func (n *Node) closeSession() {
 	if n.session != nil {
+		if learned := n.session.Learned(); len(learned) > 0 {
+			n.learned = learned
+		}
 		n.session.Close()
 		n.watch.Wait()
 		n.host.Detach()

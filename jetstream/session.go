@@ -34,6 +34,8 @@ type Config struct {
 	Incarnation string
 	// Dial connects with the caller's way of finding and trusting the servers, adding opts last.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
+	// Learned are the URLs of servers that an earlier session was told of; they are tried as well. Default none.
+	Learned []string
 	// Avoid is the URL of a server that is to be tried last, if others are known. Default none.
 	Avoid string
 	// Replicas is of the buckets' streams. Default 0: as many as the NATS cluster allows, up to 3.
@@ -155,6 +157,7 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		o.DisconnectedErrCB, o.ReconnectedCB = nil, nil
 		o.ClosedCB = func(*nats.Conn) { s.end() }
 		o.AsyncErrorCB = s.asyncError
+		addLearned(o, s.cfg.Learned)
 		putLast(o, s.cfg.Avoid)
 		return nil
 	}
