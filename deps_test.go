@@ -88,6 +88,7 @@ type layer struct {
 // The layers of DESIGN.md, "Layout". The first one that fits a folder counts.
 var layers = []layer{
 	{"protocol", nil, "protocol is the leaf that everything else names things by"},
+	{"permissions", []string{"protocol"}, "who may do what depends on names alone"},
 	{"coordinator/view", []string{"protocol", "coordinator/placement"}, "the deciding core is pure: events in, actions out"},
 	{"coordinator/placement", []string{"protocol"}, "placement is a pure function of members, load and what is there"},
 	{"worker/replica", []string{"protocol"}, "one replica's life is a pure machine"},
@@ -95,12 +96,12 @@ var layers = []layer{
 	{"internal/lograte", []string{"protocol"}, "every part of a node logs through it"},
 	{"coordinator/...", []string{"protocol", "coordinator/...", "internal/refused", "internal/lograte"}, "the deciding side never meets the running side: it knows replicas by name only, and NATS by its ports"},
 	{"worker/...", []string{"protocol", "worker/...", "internal/refused", "internal/lograte"}, "the running side never meets the deciding side: it is told what to run, and knows NATS by its ports"},
-	{"jetstream", []string{"protocol", "coordinator/...", "worker/...", "internal/refused"}, "the adapter implements both sides' ports and is used by the root package alone"},
-	{"internal/...", []string{"protocol", "coordinator/...", "worker/...", "internal/..."}, "what is no promise stands below the facade"},
-	{".", []string{"protocol", "coordinator/...", "worker/...", "jetstream", "internal/..."}, "the facade knows no program"},
-	{"cmd/...", []string{".", "protocol", "worker/...", "internal/...", "cmd/..."}, "a program uses what people import; the decider and the adapter stand behind the facade"},
+	{"jetstream", []string{"protocol", "permissions", "coordinator/...", "worker/...", "internal/refused"}, "the adapter implements both sides' ports and is used by the root package alone"},
+	{"internal/...", []string{"protocol", "permissions", "coordinator/...", "worker/...", "internal/..."}, "what is no promise stands below the facade"},
+	{".", []string{"protocol", "permissions", "coordinator/...", "worker/...", "jetstream", "internal/..."}, "the facade knows no program"},
+	{"cmd/...", []string{".", "protocol", "permissions", "worker/...", "internal/...", "cmd/..."}, "a program uses what people import; the decider and the adapter stand behind the facade"},
 	{"examples/...", []string{".", "protocol", "worker/..."}, "an example shows what people can import"},
-	{"e2e/...", []string{".", "protocol", "worker/...", "internal/...", "e2e/..."}, "end-to-end tests look from outside"},
+	{"e2e/...", []string{".", "protocol", "permissions", "worker/...", "internal/...", "e2e/..."}, "end-to-end tests look from outside"},
 }
 
 func fits(pattern, folder string) bool {
@@ -160,7 +161,7 @@ func TestImports_NATSOnlyInTheAdapterAndPrograms(t *testing.T) {
 }
 
 // purePackages decide and never act, so that what they do can be replayed, tabled and simulated.
-var purePackages = []string{"protocol", "coordinator/view", "coordinator/placement", "worker/replica"}
+var purePackages = []string{"protocol", "permissions", "coordinator/view", "coordinator/placement", "worker/replica"}
 
 // impure says why a pure package does without an import.
 var impure = map[string]string{

@@ -49,7 +49,8 @@ type Options struct {
 	// once there was a connection. Defaults to nats://127.0.0.1:4222.
 	URL string
 	// NATS are further options for the connection: credentials, TLS. phub adds its own last: its
-	// connection never reconnects by itself, because a node must join again instead.
+	// connection never reconnects by itself, because a node must join again instead. Its inboxes are under
+	// "_INBOX_<hub>.node" unless nats.CustomInboxPrefix says otherwise here.
 	NATS []nats.Option
 	// Dial connects in another way, such as DialLike; then URL and NATS are not used. It must pass opts on, last. An error that
 	// is an ErrPermanent ends the first attempt to join; after any other one the node tries again.

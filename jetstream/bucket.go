@@ -21,7 +21,7 @@ const (
 	setupPatience = 3 * time.Second // for one answer; longer than peerPatience
 )
 
-var buckets = []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket}
+var buckets = protocol.Buckets[:]
 
 func (s *Session) stream(b protocol.Bucket) string { return "KV_" + b.Name(s.cfg.Hub) }
 

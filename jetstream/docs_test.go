@@ -13,6 +13,7 @@ import (
 
 	"github.com/phub-io/phub/internal/natsembed"
 	"github.com/phub-io/phub/internal/natstest"
+	"github.com/phub-io/phub/permissions"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -57,9 +58,7 @@ func containsTrimmed(lines []string, line string) bool {
 	return false
 }
 
-var permissions = regexp.MustCompile("(?s)\n(A node|A client)[^`]*```text\n(publish: .*?)\n```")
-
-const withPermissions = `
+const withImports = `
 system_account: SYS
 accounts {
   SYS { exports: [
@@ -69,8 +68,8 @@ accounts {
   APP {
     jetstream: enabled
     users: [
-      { user: node, password: node, permissions: { %s } }
-      { user: client, password: client, permissions: { %s } }
+      { user: node, password: node, %s }
+      { user: client, password: client, %s }
     ]
     imports: [
       { stream: { account: SYS, subject: "$SYS.ACCOUNT.APP.DISCONNECT" }, to: "phub._sys.disconnect" }
@@ -80,20 +79,20 @@ accounts {
 }
 `
 
-// TestDocs_PermissionsAreEnoughForANodeAndNoMoreForAClient runs a server with the permissions of
-// docs/wire.md.
-func TestDocs_PermissionsAreEnoughForANodeAndNoMoreForAClient(t *testing.T) {
+// TestPermissions_OfTheSystemAccountAreTheNodesAlone runs a server with the permissions of docs/wire.md, and with access to the
+// system account.
+func TestPermissions_OfTheSystemAccountAreTheNodesAlone(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/wire.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := permissions.FindAllStringSubmatch(string(page), -1)
-	if len(found) != 2 || found[0][1] != "A node" || found[1][1] != "A client" {
-		t.Fatalf("found the permissions %q, expected a node's and a client's", found)
+	list := func(lists ...permissions.List) string {
+		p, err := permissions.Of(permissions.Options{Hub: "h", System: true}, lists...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Conf()
 	}
 	srv := natstest.SingleWith(t, natsembed.Config{Change: func(o *server.Options) {
-		if err := o.ProcessConfigString(fmt.Sprintf(withPermissions, found[0][2], found[1][2])); err != nil {
+		conf := fmt.Sprintf(withImports, list(permissions.Node), list(permissions.Asks, permissions.Operates, permissions.Watches))
+		if err := o.ProcessConfigString(conf); err != nil {
 			t.Error(err)
 		}
 	}})

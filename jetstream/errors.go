@@ -106,7 +106,7 @@ func dialError(err error) error {
 }
 
 func deniedError(err error) error {
-	return &SetupError{fmt.Sprintf("a user without permission (%v)", err), "the permissions of a phub node", "grant the user that subject; see the permissions page of phub's documentation", err}
+	return &SetupError{fmt.Sprintf("a user without permission (%v)", err), "the permissions of a phub node", "grant the user that subject; `phub permissions node` prints all that a node needs", err}
 }
 
 func isPassing(c jetstream.ErrorCode) bool {

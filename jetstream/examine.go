@@ -102,7 +102,7 @@ type examiner struct {
 // spare opens a connection that is no node's.
 func (x *examiner) spare(ctx context.Context, name string) (*Session, error) {
 	s := newSession(Config{Hub: examineHub, Node: name, Dial: x.dial, Logger: slog.New(slog.DiscardHandler)})
-	nc, err := x.dial(s.options(ctx))
+	nc, err := x.dial(ownInboxes(x.hub), s.options(ctx))
 	if err != nil {
 		s.stop()
 		return nil, dialError(err)

@@ -7,9 +7,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 
 	"github.com/phub-io/phub/internal/natsembed"
 	"github.com/phub-io/phub/internal/natstest"
@@ -19,99 +16,22 @@ import (
 // that docs/nats.md shows.
 func TestAccess_AsOperatorModeConfiguresIt(t *testing.T) {
 	t.Parallel()
-	o := newOperator(t)
-	srv := natstest.SingleWith(t, natsembed.Config{Change: func(opts *server.Options) {
-		opts.TrustedOperators = []*jwt.OperatorClaims{o.claims}
-		opts.SystemAccount = o.system.public
-		opts.AccountResolver = o.resolver
-	}})
-	kickAndHear(t, dial(srv.URL(), nats.UserJWTAndSeed(o.user, o.seed)))
-}
-
-// operator is a trust chain: an operator, the system account, phub's account and a user of that.
-type operator struct {
-	key         nkeys.KeyPair
-	claims      *jwt.OperatorClaims
-	system, app account
-	resolver    *server.MemAccResolver
-	user, seed  string
-}
-
-type account struct {
-	key    nkeys.KeyPair
-	public string
-}
-
-func newOperator(t *testing.T) *operator {
-	t.Helper()
-	key, public := newKey(t, nkeys.CreateOperator)
-	o := &operator{key: key, claims: jwt.NewOperatorClaims(public), resolver: &server.MemAccResolver{}}
-	o.system.key, o.system.public = newKey(t, nkeys.CreateAccount)
-	o.app.key, o.app.public = newKey(t, nkeys.CreateAccount)
-	o.claims.SystemAccount = o.system.public
-	encoded(t, o.claims, key)
-
-	system := jwt.NewAccountClaims(o.system.public)
-	system.Name = "SYS"
-	read(t, "system_exports.json", &system.Exports)
-	o.store(t, system)
-
-	app := jwt.NewAccountClaims(o.app.public)
-	app.Name = "APP"
-	app.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit}
-	read(t, "app_imports.json", &app.Imports, "ACCOUNT.APP.", "ACCOUNT."+o.app.public+".", `"SYS"`, `"`+o.system.public+`"`, "TOKEN", o.activation(t))
-	o.store(t, app)
-
-	user, name := newKey(t, nkeys.CreateUser)
-	o.user = encoded(t, jwt.NewUserClaims(name), o.app.key)
-	seed, err := user.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.seed = string(seed)
-	return o
+	o := natstest.NewOperator(t, func(system *jwt.AccountClaims) { read(t, "system_exports.json", &system.Exports) })
+	app := o.NewAccount()
+	o.Store(app, "APP", func(c *jwt.AccountClaims) {
+		c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit}
+		read(t, "app_imports.json", &c.Imports, "ACCOUNT.APP.", "ACCOUNT."+app.Public+".", `"SYS"`, `"`+o.System.Public+`"`, "TOKEN", activation(t, o.System, app))
+	})
+	srv := natstest.SingleWith(t, natsembed.Config{Change: o.Configure})
+	kickAndHear(t, dial(srv.URL(), app.User(jwt.Permissions{})))
 }
 
 // activation is the system account's word that phub's account may import KICK.
-func (o *operator) activation(t *testing.T) string {
+func activation(t *testing.T, system, app *natstest.Account) string {
 	t.Helper()
-	a := jwt.NewActivationClaims(o.app.public)
+	a := jwt.NewActivationClaims(app.Public)
 	a.ImportSubject, a.ImportType = "$SYS.REQ.SERVER.*.KICK", jwt.Service
-	return encoded(t, a, o.system.key)
-}
-
-func (o *operator) store(t *testing.T, c *jwt.AccountClaims) {
-	t.Helper()
-	results := jwt.CreateValidationResults()
-	c.Validate(results)
-	if errs := results.Errors(); len(errs) > 0 {
-		t.Fatalf("account %s: %v", c.Name, errs)
-	}
-	if err := o.resolver.Store(c.Subject, encoded(t, c, o.key)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func newKey(t *testing.T, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
-	t.Helper()
-	key, err := create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := key.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, public
-}
-
-func encoded(t *testing.T, c jwt.Claims, key nkeys.KeyPair) string {
-	t.Helper()
-	s, err := c.Encode(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return natstest.Encoded(t, a, system.Key)
 }
 
 // read decodes a file of testdata in which some words stand for others.

@@ -142,7 +142,8 @@ func newSession(cfg Config) *Session {
 }
 
 // options makes the connection one that never comes back by itself, whatever the caller asked for: a
-// client that reconnects resubscribes, and sends what it held back, before anyone can stop it.
+// client that reconnects resubscribes, and sends what it held back, before anyone can stop it. Its inboxes are apart from
+// the clients', unless the caller chose a prefix.
 func (s *Session) options(ctx context.Context) nats.Option {
 	timeout := dialTimeout
 	if d, ok := ctx.Deadline(); ok {
@@ -159,6 +160,16 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		o.AsyncErrorCB = s.asyncError
 		addLearned(o, s.cfg.Learned)
 		putLast(o, s.cfg.Avoid)
+		return ownInboxes(s.cfg.Hub)(o)
+	}
+}
+
+// ownInboxes gives the connection the inboxes of a hub's nodes, if the caller chose no others.
+func ownInboxes(hub string) nats.Option {
+	return func(o *nats.Options) error {
+		if o.InboxPrefix == "" {
+			o.InboxPrefix = protocol.NodeInboxes(hub)
+		}
 		return nil
 	}
 }

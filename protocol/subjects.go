@@ -70,6 +70,15 @@ func (s Subjects) Control(verb string) string { return s.prefix + "ctl." + verb 
 // Watch returns the filter of everything that a person may want to see go by: modes and events.
 func (s Subjects) Watch() []string { return []string{s.prefix + "mode.>", s.prefix + "event.>"} }
 
+// Internal returns the filter of all subjects that are phub's own.
+func (s Subjects) Internal() string { return s.prefix + "int.>" }
+
+// ToCoordinator returns the filter of all that nodes send to the coordinator.
+func (s Subjects) ToCoordinator() string { return s.prefix + "int.coord.>" }
+
+// ToNodes returns the filter of all that is sent to one node.
+func (s Subjects) ToNodes() string { return s.prefix + "int.node.>" }
+
 // Beat returns the subject of heartbeats, served by the coordinator.
 func (s Subjects) Beat() string { return s.prefix + "int.coord.beat" }
 
@@ -104,6 +113,16 @@ func (s Subjects) Stored(b Bucket, key string) string {
 	return s.prefix + "int.kv." + string(b) + "." + key
 }
 
+// HubInboxes returns the first token of all inboxes of a hub: a node may answer to those, if it has the permissions
+// that docs/wire.md shows.
+func HubInboxes(hub string) string { return "_INBOX_" + hub }
+
+// InboxPrefix returns what inboxes begin with that only who may read.
+func InboxPrefix(hub, who string) string { return HubInboxes(hub) + "." + who }
+
+// NodeInboxes returns what the inboxes of a hub's nodes begin with, if they are given no other prefix.
+func NodeInboxes(hub string) string { return InboxPrefix(hub, "node") }
+
 // Bucket is one of a hub's key-value buckets.
 type Bucket string
 
@@ -113,6 +132,9 @@ const (
 	ChildrenBucket  Bucket = "children"
 	PlacementBucket Bucket = "placement"
 )
+
+// Buckets are all buckets of a hub, in the order in which they are made.
+var Buckets = [...]Bucket{NodesBucket, ChildrenBucket, PlacementBucket}
 
 // Name returns the bucket's name in NATS: phub_<hub>_<bucket>.
 func (b Bucket) Name(hub string) string { return "phub_" + hub + "_" + string(b) }

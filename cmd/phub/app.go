@@ -96,6 +96,7 @@ func (a *app) commandLine() *fisk.Application {
 	a.addDoctor(cli)
 	a.addBench(cli)
 	a.addHub(cli)
+	a.addPermissions(cli)
 	a.addVersion(cli)
 	addCheats(cli)
 	return cli

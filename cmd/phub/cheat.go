@@ -73,7 +73,17 @@ nats sub 'phub.default.mode.>'
 nats sub 'phub.default.event.>'
 nats kv watch phub_default_placement
 nats micro ls`)
-	names := []string{"phub", "bench", "child", "req", "watch"}
+	cli.Cheat("permissions", `# what a node, and a client of its own name, may do: for a NATS server's configuration
+phub permissions node --hub my_hub
+phub permissions asks operates --hub my_hub --inbox-prefix _INBOX_my_hub.alice
+
+# for a user's JWT, or as a call of nsc
+phub permissions asks --hub my_hub --format jwt
+phub permissions asks --hub my_hub --format nsc
+
+# who has an inbox of its own says so when it connects
+phub req child1 inc --inbox-prefix _INBOX_my_hub.alice`)
+	names := []string{"phub", "bench", "child", "permissions", "req", "watch"}
 	cli.CheatCommand.GetArg("label").Validator(func(v string) error {
 		if slices.Contains(names, v) {
 			return nil

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub/permissions"
 )
 
 // planned are commands that README.md names as not built yet.
@@ -48,6 +50,28 @@ func TestDocs_CommandsAndFlagsExist(t *testing.T) {
 	}
 	if commands < 30 {
 		t.Errorf("found %d commands in the docs: too few to say anything", commands)
+	}
+}
+
+var permissionsShown = regexp.MustCompile("(?s)```console\n\\$ (phub permissions [^\n]*)\n(.*?)```")
+
+// TestDocs_PermissionsAreThoseThatPhubPrints compares the lists in docs/wire.md with what the commands above them print.
+func TestDocs_PermissionsAreThoseThatPhubPrints(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/wire.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := permissionsShown.FindAllStringSubmatch(string(page), -1)
+	if len(shown) != len(permissions.Lists) {
+		t.Fatalf("found %d lists, expected %d", len(shown), len(permissions.Lists))
+	}
+	for i, l := range permissions.Lists {
+		args := phubArgs(shown[i][1])
+		if args[1] != string(l) {
+			t.Errorf("found %s in the place of list %s", shown[i][1], l)
+		}
+		phubRun(t, nil, "", args...).wantExactly(t, 0, shown[i][2], "")
 	}
 }
 
