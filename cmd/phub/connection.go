@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,10 @@ func (c *connection) connect(opts ...nats.Option) (*nats.Conn, error) {
 	if err == nil {
 		return nc, nil
 	}
+	if form := referred(err); form != "" {
+		err = fmt.Errorf("%w at %s: found credentials of the form %s, want the path of a file", errConnect, c.where(), form)
+		return nil, lasting{hint{err, "the path in the context (nats context edit), or --creds FILE, or --nkey FILE"}}
+	}
 	err = fmt.Errorf("%w at %s: %w", errConnect, c.where(), err)
 	switch {
 	case strings.Contains(err.Error(), "unknown context"):
@@ -96,6 +101,21 @@ func (c *connection) dial(opts []nats.Option) (*nats.Conn, error) {
 	}
 	nc, _, err := natscontext.Connect(c.context, opts...)
 	return nc, err
+}
+
+// referred returns the form of credentials that were taken for a path but refer to elsewhere or are embedded, as the nats CLI allows, or "".
+// An error must not quote them: with data: they are the secret itself.
+func referred(err error) string {
+	file, ok := errors.AsType[*fs.PathError](err)
+	if !ok {
+		return ""
+	}
+	for _, form := range []string{"data:", "env://", "file://", "nsc://", "op://"} {
+		if strings.HasPrefix(file.Path, form) {
+			return form
+		}
+	}
+	return ""
 }
 
 // selected reports whether a NATS context is selected.

@@ -41,6 +41,27 @@ func TestContext_GivesServerAndLogin(t *testing.T) {
 	phubRun(t, env, "", "hub", "ls", "--no-context", "-s", s.URL()).want(t, exitFailed, "", "Try: other credentials")
 }
 
+// The nats CLI can embed credentials in a context, or let it refer to them. An error that quotes them tells a secret to a log.
+func TestContext_OfCredentialsThatAreNoFileSaysSoAndQuotesNone(t *testing.T) {
+	url := sharedURL(t)
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir) // natscontext reads the process's own
+	env := map[string]string{"XDG_CONFIG_HOME": dir}
+	for _, field := range []string{"creds", "nkey"} {
+		for _, form := range []string{"data:", "env://", "file://", "nsc://", "op://"} {
+			for _, length := range []int{8, 5000} { // the latter is too long for a file's name
+				secret := strings.Repeat("c2VjcmV0", length/8)
+				writeContext(t, dir, "mine", fmt.Sprintf(`{"url":%q,%q:%q}`, url, field, form+secret))
+				r := phubRun(t, env, "", "hub", "ls", "--context", "mine")
+				r.want(t, exitFailed, "", "context mine: found credentials of the form "+form+", want the path of a file\nTry: ")
+				if strings.Contains(r.out+r.err, "c2VjcmV0") {
+					t.Errorf("%s of the form %s: its content is shown", field, form)
+				}
+			}
+		}
+	}
+}
+
 func writeContext(t *testing.T, dir, name, text string) {
 	t.Helper()
 	folder := filepath.Join(dir, "nats", "context")
