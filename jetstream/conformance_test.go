@@ -81,6 +81,13 @@ func (s system) Publish(t testing.TB, subject string, data []byte) {
 	}
 }
 
+func (s system) PublishRequest(t testing.TB, subject, reply string, data []byte) {
+	t.Helper()
+	if err := s.nc.PublishRequest(subject, reply, data); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s system) Subscribe(t testing.TB, filter string, f func(string, []byte)) {
 	t.Helper()
 	sub, err := s.nc.Subscribe(filter, func(m *nats.Msg) { f(m.Subject, m.Data) })

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -29,33 +27,14 @@ var verbs = []string{
 // addService serves the control subjects as a NATS service: every node takes requests, in a queue
 // group, and hands them on to the coordinator.
 func (s *Session) addService() error {
-	svc, err := micro.AddService(s.nc, s.serviceConfig())
-	if err != nil {
-		return fmt.Errorf("add NATS service %s: %w", serviceName, portError(err))
-	}
-	s.mu.Lock()
-	s.service = svc
-	s.mu.Unlock()
+	svc := newService(s)
 	for _, verb := range verbs {
 		room := newRoom(s.cfg.Node, verb)
-		h := micro.HandlerFunc(func(r micro.Request) { s.relay(room, r.Reply(), r.Data()) })
-		err := svc.AddEndpoint(verb, h, micro.WithEndpointSubject(s.subjects.Control(verb)), micro.WithEndpointPendingLimits(roomAskers, room.bytes))
-		if err != nil {
-			return fmt.Errorf("add endpoint %s: %w", verb, portError(err))
+		if err := svc.add(verb, s.subjects.Control(verb), room.bytes, func(m *nats.Msg) { s.relay(room, m.Reply, m.Data) }); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-func (s *Session) serviceConfig() micro.Config {
-	meta := maps.Clone(s.cfg.Control.Labels)
-	if meta == nil {
-		meta = map[string]string{}
-	}
-	meta["hub"], meta["node"], meta["incarnation"] = s.cfg.Hub, s.cfg.Node, s.cfg.Incarnation
-	return micro.Config{
-		Name: serviceName, Version: s.cfg.Control.Version, Description: s.cfg.Control.Description, Metadata: meta,
-	}
+	return svc.show()
 }
 
 // relay answers in a goroutine of its own, if there is room. Equal requests share that and their bytes; each is handed
@@ -84,7 +63,7 @@ func (s *Session) respond(verb, reply string, data []byte) {
 	case err != nil:
 		s.refuse(reply, &protocol.Problem{Code: protocol.CodeCancelled, Message: fmt.Sprintf("the coordinator of hub %s did not answer (%v); whether it did anything is unknown", s.cfg.Hub, err), Try: "look at the state, then ask again"})
 	default:
-		s.send(&nats.Msg{Subject: reply, Header: m.Header, Data: m.Data})
+		s.send(reply, errorHeader(m.Header), m.Data)
 	}
 }
 
@@ -115,14 +94,23 @@ func relayTimeout(data []byte) time.Duration {
 }
 
 func (s *Session) refuse(reply string, p *protocol.Problem) {
-	s.send(problemMessage(reply, nil, p))
+	header, data := problemMessage(nil, p)
+	s.send(reply, header, data)
 }
 
-func (s *Session) send(m *nats.Msg) {
-	if m.Subject == "" {
-		return
-	}
-	if err := s.nc.PublishMsg(m); err != nil {
+func (s *Session) send(reply string, header nats.Header, data []byte) {
+	if err := s.reply(reply, header, data); err != nil {
 		s.log.Debug("answer control request", "error", err)
+	}
+}
+
+// errorHeader returns what of an answer's header is handed on: NATS itself acts on some others.
+func errorHeader(h nats.Header) nats.Header {
+	if h.Get(protocol.HeaderErrorCode) == "" {
+		return nil
+	}
+	return nats.Header{
+		protocol.HeaderErrorCode: {h.Get(protocol.HeaderErrorCode)},
+		protocol.HeaderError:     {h.Get(protocol.HeaderError)},
 	}
 }

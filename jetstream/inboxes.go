@@ -1,7 +1,7 @@
 package jetstream
 
 import (
-	"strconv"
+	"crypto/rand"
 	"strings"
 	"sync"
 
@@ -14,7 +14,6 @@ type inboxes struct {
 	prefix string // with a dot at the end
 
 	mu      sync.Mutex
-	last    uint64
 	waiting map[string]chan<- *nats.Msg // by the token after the prefix
 }
 
@@ -28,10 +27,9 @@ func newInboxes(nc *nats.Conn) (*inboxes, error) {
 // open returns a new inbox, without a dot at the end, whose answers and those to subjects below it go to the channel.
 // What the channel has no room for is dropped. The inbox must be closed.
 func (b *inboxes) open(to chan<- *nats.Msg) string {
+	token := rand.Text() // who saw one inbox must not know the next, and answer there before it is asked for
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last++
-	token := strconv.FormatUint(b.last, 36)
 	b.waiting[token] = to
 	return b.prefix + token
 }

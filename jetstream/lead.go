@@ -39,12 +39,9 @@ func (r *receiver) control(m *nats.Msg) {
 
 // answer sends a as JSON to whoever asked.
 func (s *Session) answer(reply string, a any) {
-	if reply == "" {
-		return
-	}
 	data, err := json.Marshal(a)
 	if err == nil {
-		err = s.nc.Publish(reply, data)
+		err = s.reply(reply, nil, data)
 	}
 	if err != nil {
 		s.log.Debug("answer", "to", reply, "error", err)
@@ -52,31 +49,25 @@ func (s *Session) answer(reply string, a any) {
 }
 
 func (s *Session) answerControl(reply string, data []byte, p *protocol.Problem) {
-	if reply == "" {
-		return
-	}
 	if limit := int(s.nc.MaxPayload()) - 1024; len(data) > limit {
 		p = &protocol.Problem{Code: protocol.CodeTooLarge, Message: fmt.Sprintf("the answer has %d bytes, NATS carries %d", len(data), limit), Try: "ask for less, page by page, or raise the NATS server's max_payload"}
 		data = nil
 	}
-	if err := s.nc.PublishMsg(problemMessage(reply, data, p)); err != nil {
-		s.log.Debug("answer control request", "to", reply, "error", err)
-	}
+	header, data := problemMessage(data, p)
+	s.send(reply, header, data)
 }
 
 // problemMessage is an answer as NATS services give it. A problem without data goes as data too, for
 // those who don't look at headers.
-func problemMessage(reply string, data []byte, p *protocol.Problem) *nats.Msg {
-	m := &nats.Msg{Subject: reply, Data: data}
+func problemMessage(data []byte, p *protocol.Problem) (nats.Header, []byte) {
 	if p == nil {
-		return m
-	}
-	m.Header = nats.Header{
-		protocol.HeaderErrorCode: {strconv.Itoa(p.Code)},
-		protocol.HeaderError:     {p.Error()},
+		return nil, data
 	}
 	if len(data) == 0 {
-		m.Data, _ = json.Marshal(p) // it has nothing that can't be encoded
+		data, _ = json.Marshal(p) // it has nothing that can't be encoded
 	}
-	return m
+	return nats.Header{
+		protocol.HeaderErrorCode: {strconv.Itoa(p.Code)},
+		protocol.HeaderError:     {p.Error()},
+	}, data
 }

@@ -87,13 +87,7 @@ func (s *Session) lookForOverflow() {
 
 // tellOverflow has the log say, at most once a minute, that messages are dropped.
 func (s *Session) tellOverflow(subject string) {
-	s.mu.Lock()
-	due := time.Since(s.overflowTold) > time.Minute
-	if due {
-		s.overflowTold = time.Now()
-	}
-	s.mu.Unlock()
-	if due {
+	if _, due := s.overflows.due(time.Now()); due {
 		s.log.Warn("messages come faster than this node takes them and are dropped; the status counts them", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", subject)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nats.go/micro"
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/internal/refused"
@@ -98,16 +97,16 @@ type Session struct {
 	transport *Transport
 	probes    string // prefix of the inboxes to which probes are answered
 	inboxes   *inboxes
+	replies   seldom // what is logged of answers that are not sent,
+	overflows seldom // and of messages that are dropped
 
 	work sync.WaitGroup // goroutines that Close waits for
 
-	mu           sync.Mutex
-	service      micro.Service
-	receiver     *receiver
-	lead         []*nats.Subscription
-	standIns     map[string]*nats.Subscription // by child
-	dropped      map[*nats.Subscription]int    // of those that dropped any: how many were counted
-	overflowTold time.Time
+	mu       sync.Mutex
+	receiver *receiver
+	lead     []*nats.Subscription
+	standIns map[string]*nats.Subscription // by child
+	dropped  map[*nats.Subscription]int    // of those that dropped any: how many were counted
 }
 
 type deniedFunc func(error)
@@ -261,6 +260,9 @@ func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		s.log.Debug("servers' reports of closed connections are not for this user", "hub", s.cfg.Hub, "error", err)
 		return
 	}
+	if s.replyDenied(err) {
+		return
+	}
 	if f := s.denied.Load(); f != nil && errors.Is(err, nats.ErrPermissionViolation) {
 		(*f)(err)
 		return
@@ -292,14 +294,9 @@ func (s *Session) Transport() worker.Transport { return s.transport }
 func (s *Session) Close() {
 	s.mu.Lock()
 	s.stop() // under the lock: no goroutine is started after it
-	svc := s.service
-	s.service = nil
 	s.mu.Unlock()
 	s.nc.Close()
 	<-s.done
-	if svc != nil {
-		_ = svc.Stop() // its subscriptions are gone with the connection
-	}
 	s.work.Wait()
 }
 

@@ -36,14 +36,12 @@ func (s *Session) StandIn(children []protocol.Interest, on bool) error {
 }
 
 func (s *Session) excuse(child string, m *nats.Msg) {
-	if m.Reply == "" {
-		return
+	header := nats.Header{
+		protocol.HeaderNode:      {s.cfg.Node},
+		protocol.HeaderErrorCode: {strconv.Itoa(view.StandInCode)},
+		protocol.HeaderError:     {view.StandInText(child)},
 	}
-	r := nats.NewMsg(m.Reply)
-	r.Header.Set(protocol.HeaderNode, s.cfg.Node)
-	r.Header.Set(protocol.HeaderErrorCode, strconv.Itoa(view.StandInCode))
-	r.Header.Set(protocol.HeaderError, view.StandInText(child))
-	if err := s.nc.PublishMsg(r); err != nil {
+	if err := s.reply(m.Reply, header, nil); err != nil {
 		s.log.Debug("answer for a child without a replica", "child", child, "error", err)
 	}
 }

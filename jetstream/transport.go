@@ -74,7 +74,9 @@ func (t *Transport) deliver(h worker.Handler, m *nats.Msg) {
 		delete(t.marks, m)
 		return
 	}
-	r := &request{in: worker.Incoming{Child: t.s.subjects.ChildOfRequest(m.Subject), Data: m.Data, Header: m.Header}, nc: t.s.nc, to: m.Reply}
+	// A server may deliver a message with another subject than the one subscribed to: that of a stream from which somebody's
+	// consumer sends it here. Whom it reached is what counts.
+	r := &request{in: worker.Incoming{Child: t.s.subjects.ChildOfRequest(m.Sub.Subject), Data: m.Data, Header: m.Header}, s: t.s, to: m.Reply}
 	if m.Reply != "" {
 		r.in.Reply = r
 	}
@@ -90,16 +92,13 @@ type openChild struct {
 // request is an incoming request together with the way back.
 type request struct {
 	in worker.Incoming
-	nc *nats.Conn
+	s  *Session
 	to string
 }
 
 // Reply sends the one reply.
 func (r *request) Reply(header map[string][]string, data []byte) error {
-	if err := r.nc.PublishMsg(&nats.Msg{Subject: r.to, Header: header, Data: data}); err != nil {
-		return fmt.Errorf("reply: %w", portError(err))
-	}
-	return nil
+	return r.s.reply(r.to, header, data)
 }
 
 // Open starts to take requests for the children, and returns when the server has registered the

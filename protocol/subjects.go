@@ -19,7 +19,10 @@ import (
 type Subjects struct{ prefix string }
 
 // SubjectsOf returns the subjects of a hub, whose name must be valid.
-func SubjectsOf(hub string) Subjects { return Subjects{"phub." + hub + "."} }
+func SubjectsOf(hub string) Subjects { return Subjects{prefixToken + "." + hub + "."} }
+
+// prefixToken is the first token of all subjects of all hubs.
+const prefixToken = "phub"
 
 // Interest is what takes requests: a child, and the number of the queue group.
 type Interest struct {

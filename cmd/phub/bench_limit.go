@@ -60,6 +60,6 @@ func (b *bench) limit(ctx context.Context, n int) (_ time.Duration, err error) {
 // echoAll answers what comes until the channel is closed.
 func echoAll(msgs <-chan *nats.Msg) {
 	for m := range msgs {
-		_ = m.Respond(m.Data) // a lost answer is asked for again
+		echo(m)
 	}
 }

@@ -52,7 +52,7 @@ func (a *app) respond(ctx context.Context, subject string) error {
 		return err
 	}
 	defer nc.Close()
-	if _, err := nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
+	if _, err := nc.Subscribe(subject, echo); err != nil {
 		return err
 	}
 	ended := make(chan struct{})
@@ -65,6 +65,13 @@ func (a *app) respond(ctx context.Context, subject string) error {
 	case <-ended:
 	}
 	return nil
+}
+
+// echo answers a message with what it holds.
+func echo(m *nats.Msg) {
+	if protocol.ValidateReply(m.Reply) == nil {
+		_ = m.Respond(m.Data) // a lost answer is asked for again
+	}
 }
 
 func (b *benchRequest) run(ctx context.Context) (err error) {

@@ -41,7 +41,7 @@ func (s *Session) relay(verb string, m Msg) {
 		a = problemMessage("", nil, &protocol.Problem{Code: protocol.CodeCancelled, Message: "the coordinator did not answer; whether it did anything is unknown", Try: "look at the state, then ask again"})
 	}
 	a.Subject, a.Reply = m.Reply, ""
-	_ = s.send(a) // a closed session answers nobody
+	_ = s.reply(a) // a closed session answers nobody
 }
 
 func (s *Session) askCoordinator(verb string, data []byte) (Msg, error) {

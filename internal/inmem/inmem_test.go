@@ -36,6 +36,10 @@ func (s system) Request(ctx context.Context, subject string, data []byte) (portt
 
 func (s system) Publish(_ testing.TB, subject string, data []byte) { s.n.Publish(subject, data) }
 
+func (s system) PublishRequest(_ testing.TB, subject, reply string, data []byte) {
+	s.n.PublishRequest(subject, reply, data)
+}
+
 func (s system) Subscribe(t testing.TB, filter string, f func(string, []byte)) {
 	t.Cleanup(s.n.Subscribe(filter, func(m inmem.Msg) { f(m.Subject, m.Data) }))
 }

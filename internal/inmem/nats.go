@@ -58,6 +58,13 @@ func (n *NATS) Request(ctx context.Context, subject string, header map[string][]
 	return n.request(ctx, nil, Msg{Subject: subject, Header: header, Data: data})
 }
 
+// PublishRequest sends a message that asks for an answer on a subject, as a plain client.
+func (n *NATS) PublishRequest(subject, reply string, data []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.publish("", Msg{Subject: subject, Reply: reply, Data: data})
+}
+
 // Subscribe calls f for each message, as a plain client, until the returned function is called. f must
 // not block and not call into the NATS.
 func (n *NATS) Subscribe(filter string, f func(Msg)) (unsubscribe func()) {

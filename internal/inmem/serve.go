@@ -87,15 +87,23 @@ func (s *Session) beat(m Msg) {
 func (s *Session) control(m Msg) {
 	verb := strings.TrimPrefix(m.Subject, s.subjects.Relay(""))
 	s.handler.Control(verb, m.Data, func(data []byte, p *protocol.Problem) {
-		_ = s.send(problemMessage(m.Reply, data, p)) // a closed session answers nobody
+		_ = s.reply(problemMessage(m.Reply, data, p)) // a closed session answers nobody
 	})
 }
 
 func (s *Session) answer(m Msg, a any) {
 	data, err := json.Marshal(a)
-	if err == nil && m.Reply != "" {
-		_ = s.send(Msg{Subject: m.Reply, Data: data}) // a closed session answers nobody
+	if err == nil {
+		_ = s.reply(Msg{Subject: m.Reply, Data: data}) // a closed session answers nobody
 	}
+}
+
+// reply sends an answer, if its subject is one for answers.
+func (s *Session) reply(m Msg) error {
+	if protocol.ValidateReply(m.Subject) != nil {
+		return nil
+	}
+	return s.send(m)
 }
 
 // send publishes a message from this node.
@@ -105,7 +113,7 @@ func (s *Session) send(m Msg) error {
 	if s.closed {
 		return coordinator.ErrClosed
 	}
-	if !s.severed && m.Subject != "" {
+	if !s.severed {
 		s.n.publish(s.cfg.Node, m)
 	}
 	return nil

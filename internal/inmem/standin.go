@@ -24,7 +24,7 @@ func (s *Session) StandIn(children []protocol.Interest, on bool) error {
 			s.n.broker.remove(sub)
 		case on && sub == nil:
 			s.standIns[child] = s.subscribe(s.subjects.Request(child), c.QueueGroup(), s.peers, func(m Msg) {
-				_ = s.send(Msg{Subject: m.Reply, Header: map[string][]string{ // a closed session answers nobody
+				_ = s.reply(Msg{Subject: m.Reply, Header: map[string][]string{ // a closed session answers nobody
 					protocol.HeaderNode:      {s.cfg.Node},
 					protocol.HeaderErrorCode: {strconv.Itoa(view.StandInCode)},
 					protocol.HeaderError:     {view.StandInText(child)},

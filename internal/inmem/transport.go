@@ -77,7 +77,7 @@ func (r replier) Reply(header map[string][]string, data []byte) error {
 	if len(data) > r.s.cfg.MaxPayload {
 		return errors.New("inmem: maximum payload exceeded")
 	}
-	return r.s.send(Msg{Subject: r.to, Header: header, Data: data})
+	return r.s.reply(Msg{Subject: r.to, Header: header, Data: data})
 }
 
 // Close ends to take requests for the children, and waits until what has arrived was delivered.

@@ -34,6 +34,8 @@ type System interface {
 	Request(ctx context.Context, subject string, data []byte) (Reply, error)
 	// Publish sends a message as a plain client.
 	Publish(t testing.TB, subject string, data []byte)
+	// PublishRequest does the same with a message that asks for an answer on a subject.
+	PublishRequest(t testing.TB, subject, reply string, data []byte)
 	// Subscribe calls f for each message, in order, for the length of the test.
 	Subscribe(t testing.TB, filter string, f func(subject string, data []byte))
 	// Put and Delete change a bucket as a foreign client does, without any condition.
@@ -78,6 +80,7 @@ func Run(t *testing.T, sys System) {
 		{"ManyChildren", manyChildren},
 		{"ReleaseIsAnswered", releaseIsAnswered},
 		{"RepliesHaveALimit", repliesHaveALimit},
+		{"AnswersGoOnlyWhereTheyBelong", answersGoOnlyWhereTheyBelong},
 		{"ClosedSessionsSaySo", closedSessionsSaySo},
 	} {
 		t.Run(c.name, func(t *testing.T) {

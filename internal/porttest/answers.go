@@ -1,0 +1,93 @@
+package porttest
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// answersGoOnlyWhereTheyBelong asks each that answers for answers on subjects that are not for them, and then for one on a
+// subject that is: that it comes shows that the others would have come.
+func answersGoOnlyWhereTheyBelong(t *testing.T, s *setup) {
+	a, heard := s.open("a")
+	heard.beatFunc = func(_ protocol.Beat, answer func(protocol.BeatAnswer)) { answer(protocol.BeatAnswer{V: 1}) }
+	heard.controlFunc = func(_ string, data []byte, answer func([]byte, *protocol.Problem)) { answer(data, nil) }
+	p := a.Transport()
+	s.must(p.Serve(workerFunc(echo("a"))))
+	s.must(p.Open(s.ctx, interests("c")))
+	s.must(a.Lead(s.ctx, true))
+	s.must(a.StandIn(interests("absent"), true))
+
+	canary := newCanary(s)
+	for _, subject := range []string{
+		s.subjects.Request("c"), s.subjects.Request("absent"), s.subjects.Control(protocol.VerbStatus), s.subjects.Relay(protocol.VerbStatus),
+		s.subjects.Beat(), s.subjects.Release("a"),
+	} {
+		s.ask(subject, dataFor(s, subject)) // somebody listens
+		for _, reply := range canary.forbidden {
+			s.sys.PublishRequest(t, subject, reply, dataFor(s, subject))
+		}
+		s.ask(subject, dataFor(s, subject))
+		canary.check(subject)
+	}
+}
+
+// dataFor is what is understood on a subject.
+func dataFor(s *setup, subject string) []byte {
+	switch subject {
+	case s.subjects.Beat():
+		return []byte(`{"v":1,"node":"b","incarnation":"b-1","number":1,"conn":{"server":"N","client":1},"status":"up","report":{}}`)
+	case s.subjects.Release("a"):
+		return []byte(`{"v":1,"from":"b","children":[{"child":"x","view":4}]}`)
+	}
+	return []byte("{}")
+}
+
+// canary listens on subjects on which nobody may be made to publish.
+type canary struct {
+	s         *setup
+	forbidden []string
+	mu        sync.Mutex
+	heard     []string
+	ends      int
+}
+
+func newCanary(s *setup) *canary {
+	mode, other, dollar := s.subjects.Mode(""), protocol.SubjectsOf(s.hub+"-other").Request(""), "$CANARY."+s.hub+"."
+	c := &canary{s: s, forbidden: []string{mode + "c", other + "c", dollar + "c"}}
+	for _, prefix := range []string{mode, other, dollar} {
+		s.sys.Subscribe(s, prefix+">", func(subject string, _ []byte) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if subject == prefix+"end" {
+				c.ends++
+			} else {
+				c.heard = append(c.heard, subject)
+			}
+		})
+	}
+	return c
+}
+
+// check expects that nothing arrived so far but what it sends itself, last.
+func (c *canary) check(what string) {
+	c.s.Helper()
+	c.mu.Lock()
+	ends := c.ends + len(c.forbidden)
+	c.mu.Unlock()
+	for _, f := range c.forbidden {
+		c.s.sys.Publish(c.s, f[:len(f)-1]+"end", nil)
+	}
+	c.s.eventually("the end arrives", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.ends == ends
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.heard) > 0 {
+		c.s.Errorf("who asks on %s can have answers published on %q", what, c.heard)
+		c.heard = nil
+	}
+}

@@ -1,0 +1,74 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// reply sends an answer to the subject that a request named; to "" none is sent. All answers go this way: whoever sends a
+// request chooses the subject, and must not have a node publish what it may not publish itself. An answer that is
+// refused is counted, the log has it at most once a minute, and it is no error.
+func (s *Session) reply(to string, header nats.Header, data []byte) error {
+	if to == "" {
+		return nil
+	}
+	if err := protocol.ValidateReply(to); err != nil {
+		s.replyRefused(err)
+		return nil
+	}
+	if err := s.nc.PublishMsg(&nats.Msg{Subject: to, Header: header, Data: data}); err != nil {
+		return fmt.Errorf("answer: %w", portError(err))
+	}
+	return nil
+}
+
+func (s *Session) replyRefused(err error) {
+	s.cfg.Refused.Count(protocol.ReasonReply)
+	if before, due := s.replies.due(time.Now()); due {
+		s.log.Warn("a request is not answered: its sender chose a subject that is not for answers",
+			"hub", s.cfg.Hub, "node", s.cfg.Node, "error", err, "others_since_last_told", before)
+	}
+}
+
+// replyDenied takes the server's word that this node may not publish on a subject, and reports whether that was an answer:
+// nothing else that a node publishes is a subject to which it may answer.
+func (s *Session) replyDenied(err error) bool {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return false
+	}
+	_, rest, ok := strings.Cut(err.Error(), `Publish to "`)
+	to, _, closed := strings.Cut(rest, `"`)
+	if !ok || !closed || protocol.ValidateReply(to) != nil {
+		return false
+	}
+	s.replyRefused(&protocol.FieldError{Field: "reply", Found: fmt.Sprintf("%.80q", to), Allowed: "an inbox to which this node's user may publish"})
+	return true
+}
+
+// seldom tells when a line that anybody may cause is due in the log: at most once a minute. It may be used concurrently.
+type seldom struct {
+	mu   sync.Mutex
+	next time.Time
+	held uint64
+}
+
+const seldomEvery = time.Minute
+
+// due reports whether the line is due, and how many were not since the last that was.
+func (s *seldom) due(now time.Time) (held uint64, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Before(s.next) {
+		s.held++
+		return 0, false
+	}
+	held, s.held, s.next = s.held, 0, now.Add(seldomEvery)
+	return held, true
+}

@@ -1,0 +1,63 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+func TestSeldom_IsDueOnceAMinute(t *testing.T) {
+	t.Parallel()
+	var s seldom
+	began := time.Now()
+	for _, c := range []struct {
+		after time.Duration
+		held  uint64
+		due   bool
+	}{{0, 0, true}, {time.Second, 0, false}, {59 * time.Second, 0, false}, {time.Minute, 2, true}, {61 * time.Second, 0, false}, {3 * time.Minute, 1, true}, {5 * time.Minute, 0, true}} {
+		if held, due := s.due(began.Add(c.after)); held != c.held || due != c.due {
+			t.Errorf("after %v: %d, %v; expected %d, %v", c.after, held, due, c.held, c.due)
+		}
+	}
+}
+
+func TestReplyDenied_KnowsAnswersFromWhatANodePublishesItself(t *testing.T) {
+	t.Parallel()
+	for text, answer := range map[string]bool{
+		`Permissions Violation for Publish to "_INBOX.x"`:              true,
+		`Permissions Violation for Publish to "orders.done"`:           true,
+		`Permissions Violation for Publish to "$JS.API.INFO"`:          false,
+		`Permissions Violation for Publish to "phub.h.mode.c"`:         false,
+		`Permissions Violation for Publish to ""`:                      false,
+		`Permissions Violation for Publish to "orders`:                 false,
+		`Permissions Violation for Subscription to "phub.h.ctl.start"`: false,
+	} {
+		s := newSession(Config{Hub: "h", Node: "n"})
+		defer s.stop()
+		if got := s.replyDenied(fmt.Errorf("%w: %s", nats.ErrPermissionViolation, text)); got != answer {
+			t.Errorf("%s: taken for a denied answer: %v, expected %v", text, got, answer)
+		}
+		if s.replyDenied(errors.New(text)) {
+			t.Errorf("%s: no permission violation is taken for one", text)
+		}
+	}
+}
+
+func TestInboxes_OneDoesNotTellTheNext(t *testing.T) {
+	t.Parallel()
+	b := &inboxes{prefix: "p.", waiting: map[string]chan<- *nats.Msg{}}
+	for range 1000 {
+		b.open(nil)
+	}
+	if len(b.waiting) != 1000 {
+		t.Errorf("%d inboxes of 1000 differ", len(b.waiting))
+	}
+	for token := range b.waiting {
+		if len(token) < 20 {
+			t.Fatalf("inbox %q can be guessed", token)
+		}
+	}
+}
