@@ -145,7 +145,7 @@ func TestReply_NoRequestMakesANodePublishWhereItsSenderMayNot(t *testing.T) {
 	}
 	heard := make(chan *nats.Msg, 4096)
 	for _, filter := range []string{
-		"$CANARY.>", "$SRV.PING.canary", "phub.h.mode.>", "phub.h.event.>", "phub.h.int.kv.>", "phub.other.>", "phub._sys.>", "phub", "a.>", "_INBOX.canary.>", "_INBOX_h.>", "answers.>", "orders.>",
+		"$CANARY.>", "$SRV.PING.canary", "phub.h.mode.>", "phub.h.event.>", "phub.h.int.kv.>", "phub.other.>", "phub._sys.>", "phub", "a.>", "_INBOX.canary.>", "_INBOX_h.alice.>", "answers.>", "orders.>",
 	} {
 		if _, err := a.nc.ChanSubscribe(filter, heard); err != nil {
 			t.Fatal(err)
