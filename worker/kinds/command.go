@@ -3,7 +3,9 @@ package kinds
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/phub-io/phub/protocol"
@@ -14,6 +16,7 @@ import (
 const (
 	argCommand = "command"
 	argReady   = "ready"
+	argNATS    = "nats_env"
 )
 
 // argvOf returns the program and its arguments: the arg "command" is a JSON array of strings, or
@@ -39,10 +42,32 @@ func argvOf(args map[string]string) ([]string, error) {
 	}
 }
 
-// environ returns the program's environment: the node's own, and what it is to know of its replica.
+// distinctNames returns an error if two args would be the same variable in the program's environment.
+func distinctNames(args map[string]string) error {
+	by := make(map[string]string, len(args))
+	for _, key := range slices.Sorted(maps.Keys(args)) {
+		name := envName(key)
+		if other, ok := by[name]; ok {
+			return &protocol.FieldError{
+				Field:   "args." + key,
+				Found:   fmt.Sprintf("the variable PHUB_ARG_%s, which %s has already", name, other),
+				Allowed: "names that differ in letters and digits, not only in case or in other characters",
+			}
+		}
+		by[name] = key
+	}
+	return nil
+}
+
+// environ returns the program's environment: the node's own, and what it is to know of its replica. The node's login to
+// NATS is not for the program, unless the child asks for it.
 func environ(r worker.Replica) []string {
 	mode, epoch := r.Mode(), r.Epoch()
-	env := append(os.Environ(),
+	env := os.Environ()
+	if r.Args[argNATS] != "true" {
+		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, "NATS_") })
+	}
+	env = append(env,
 		"PHUB_HUB="+r.Hub, "PHUB_CHILD="+r.Child, "PHUB_NODE="+r.Node,
 		"PHUB_MODE="+string(mode), fmt.Sprintf("PHUB_EPOCH=%d", epoch))
 	for k, v := range r.Args {

@@ -20,6 +20,8 @@ import (
 const (
 	// termAfter is how long a program has to end after its stdin is closed, before it gets SIGTERM.
 	termAfter = 2 * time.Second
+	// killAfter is how long it has in all before it gets SIGKILL. It is less than a client waits for a stop.
+	killAfter = 8 * time.Second
 	// drainOutput is for how long what a program wrote is read after it ended, in case somebody else
 	// holds its stdout.
 	drainOutput = time.Second
@@ -39,6 +41,9 @@ type Exec struct {
 // Kind makes the worker of one replica.
 func (e Exec) Kind(r worker.Replica) (worker.Worker, error) {
 	argv, err := argvOf(r.Args)
+	if err == nil {
+		err = distinctNames(r.Args)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func (e Exec) Kind(r worker.Replica) (worker.Worker, error) {
 	paced := lograte.New(log.Handler(), logLimits, r.CountLogDropped)
 	return &program{
 		argv: argv, paced: paced, log: slog.New(paced).With("child", r.Child), waitReady: r.Args[argReady] == "true",
-		ready: make(chan struct{}), exited: make(chan struct{}), replies: make(chan programLine),
+		ready: make(chan struct{}), gone: make(chan struct{}), exited: make(chan struct{}), replies: make(chan programLine),
 	}, nil
 }
 
@@ -67,8 +72,9 @@ type program struct {
 	replies chan programLine
 	ready   chan struct{}
 	isReady sync.Once
-	exited  chan struct{}
-	err     error // why it ended; read after exited is closed
+	gone    chan struct{} // closed when the process is; output may still have to be read
+	exited  chan struct{} // closed after that
+	err     error         // why it ended; read after exited is closed
 	reading sync.WaitGroup
 	garbage error // what was wrong with its output; read after reading is done
 }
@@ -126,6 +132,7 @@ func (p *program) supervise(started chan<- error, stdout, stderr io.ReadCloser) 
 	p.reading.Go(func() { p.readReplies(stdout) })
 	p.reading.Go(func() { p.readLog(stderr) })
 	state, err := p.cmd.Process.Wait()
+	close(p.gone)
 	if err == nil && !state.Success() {
 		err = errors.New(state.String())
 	}
@@ -149,23 +156,38 @@ func (p *program) finish(stdout, stderr io.ReadCloser) {
 	_ = stderr.Close()
 }
 
-// readReplies takes the program's lines. A line that is none ends the program.
+// readReplies takes the program's lines. A line that is none ends the program, and so does closing its stdout while
+// it goes on running: nothing more would be answered. A line that is too long is an answer that is too large.
 func (p *program) readReplies(stdout io.Reader) {
-	lines := bufio.NewScanner(stdout)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	for lines.Scan() {
-		l, err := parseLine(lines.Bytes())
+	lines := newLines(stdout)
+	for {
+		b, whole, err := lines.next()
 		if err != nil {
-			p.reject(err)
+			p.silent()
 			return
+		}
+		l := programLine{Type: "reply", ID: idOf(b), long: true}
+		if whole {
+			if l, err = parseLine(b); err != nil {
+				p.reject(err)
+				return
+			}
 		}
 		p.isReady.Do(func() { close(p.ready) })
 		if l.Type == "reply" {
 			p.deliver(l)
 		}
 	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		p.reject(fmt.Errorf("found a line of more than %d bytes on stdout", maxLine))
+}
+
+// silent ends a program that closed its stdout, unless it is ending by itself.
+func (p *program) silent() {
+	timer := time.NewTimer(drainOutput)
+	defer timer.Stop()
+	select {
+	case <-p.gone:
+	case <-timer.C:
+		p.reject(errors.New("found its stdout closed, expected it open until the program ends"))
 	}
 }
 
@@ -224,7 +246,7 @@ func (p *program) Handle(ctx context.Context, r *worker.Request) ([]byte, error)
 	for {
 		select {
 		case l := <-p.replies:
-			if l.ID == p.id {
+			if l.ID == p.id || l.long && l.ID == 0 {
 				return l.result(r)
 			}
 			p.log.Warn("a program replied to a request that it was not asked", "id", l.ID, "asked", p.id)
@@ -277,8 +299,9 @@ func (p *program) Run(ctx context.Context) error {
 // Stop closes the program's stdin, then sends SIGTERM, then kills its process group.
 func (p *program) Stop(ctx context.Context) error {
 	_ = p.stdin.Close()
-	term := time.NewTimer(termAfter)
+	term, kill := time.NewTimer(termAfter), time.NewTimer(killAfter)
 	defer term.Stop()
+	defer kill.Stop()
 	select {
 	case <-p.exited:
 		return nil
@@ -289,6 +312,7 @@ func (p *program) Stop(ctx context.Context) error {
 	select {
 	case <-p.exited:
 		return nil
+	case <-kill.C:
 	case <-ctx.Done():
 	}
 	p.kill()

@@ -72,8 +72,18 @@ func respond(id uint64, data string, binary []byte, epoch uint64, header map[str
 		os.Exit(4)
 	case "garbage":
 		fmt.Println("hello there")
-	case "long":
+	case "large":
+		fmt.Printf(`{"type":"reply","id":%d,"data":"%s"}`+"\n", id, strings.Repeat("x", 3<<20))
+	case "large without an id":
 		fmt.Println(strings.Repeat("x", 3<<20))
+	case "large and late":
+		fmt.Printf(`{"type":"reply","id":%d,"data":"\"id\":%d%s"}`+"\n", id-1, id, strings.Repeat("x", 3<<20))
+		fmt.Printf(`{"type":"reply","id":%d,"data":"in time"}`+"\n", id)
+	case "close stdout":
+		os.Stdout.Close()
+	case "environment":
+		b, _ := json.Marshal(map[string]any{"type": "reply", "id": id, "data": os.Getenv("NATS_PASSWORD") + " " + os.Getenv("PHUB_NODE")})
+		fmt.Println(string(b))
 	case "noise":
 		line := strings.Repeat("n", 999) + "\n"
 		for range 20_000 {
@@ -261,14 +271,57 @@ func TestExec_ExitRestartsTheProgram(t *testing.T) {
 
 func TestExec_GarbageFailsTheReplica(t *testing.T) {
 	t.Parallel()
-	for _, what := range []string{"garbage", "long"} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			f := setup(t, "exec", program("plain"))
-			f.settled(t)
-			want(t, f.ask(t, what), "on stdout")
-			eventually(t, f.log, func() bool { f.ask(t, what); return len(f.Report().Failed) == 1 })
-		})
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	want(t, f.ask(t, "garbage"), "on stdout")
+	eventually(t, f.log, func() bool { f.ask(t, "garbage"); return len(f.Report().Failed) == 1 })
+}
+
+// One reply that is too large costs one error, and the program goes on.
+func TestExec_LargeReplyIsOneError(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	for range 20 { // more than the restarts that a replica has
+		want(t, f.ask(t, "large"), "413 the program's reply is a line of more than")
+		want(t, f.ask(t, "large without an id"), "413 the program's reply is a line of more than")
+		want(t, f.ask(t, "large and late"), "in time")
+	}
+	want(t, f.ask(t, "hello"), "hello c")
+	if n := strings.Count(f.log.String(), "program up"); n != 1 {
+		t.Errorf("the program was started %d times", n)
+	}
+}
+
+// A program that can't answer any more is not left alone with the requests that come.
+func TestExec_ClosedStdoutRestartsTheProgram(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"))
+	f.settled(t)
+	want(t, f.ask(t, "close stdout"), "502 the program of c on n1 ended while it handled the request: found its stdout closed")
+	eventually(t, f.log, func() bool { return strings.HasPrefix(f.ask(t, "hello").String(), "hello c") })
+}
+
+// Not parallel: it sets a variable of the process.
+func TestExec_NodesLoginIsNotForPrograms(t *testing.T) {
+	t.Setenv("NATS_PASSWORD", "secret")
+	for value, answer := range map[string]string{"": " n1", "false": " n1", "true": "secret n1"} {
+		args := program("plain")
+		args["nats_env"] = value
+		f := setup(t, "exec", args)
+		f.settled(t)
+		if got := f.ask(t, "environment").String(); got != answer {
+			t.Errorf("with nats_env %q: got %q, want %q", value, got, answer)
+		}
+	}
+}
+
+func TestExec_ArgsMustBeDistinctVariables(t *testing.T) {
+	t.Parallel()
+	_, err := kinds.Exec{}.Kind(worker.Replica{Args: map[string]string{"command": "x", "a-b": "1", "a_b": "2"}})
+	var field *protocol.FieldError
+	if !errors.As(err, &field) || !strings.Contains(err.Error(), "PHUB_ARG_A_B") {
+		t.Errorf("got %v, want an error about the variable that two args share", err)
 	}
 }
 

@@ -1,10 +1,17 @@
 package kinds
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"regexp"
+	"strconv"
 	"unicode/utf8"
 
+	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker"
 )
 
@@ -39,6 +46,53 @@ type programLine struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`
+
+	long bool // it was longer than maxLine; ID is 0 if that was not to be seen
+}
+
+// lines reads a program's output line by line, and keeps no more of a line than maxLine.
+type lines struct {
+	r    *bufio.Reader
+	line []byte
+}
+
+func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 64<<10)} }
+
+// next returns the next line that is not empty, without its end, until the call after it. Of one that is too long it
+// returns the beginning, and that it is not whole.
+func (l *lines) next() (line []byte, whole bool, err error) {
+	for {
+		l.line, whole = l.line[:0], true
+		more := true
+		for more {
+			var part []byte
+			part, err = l.r.ReadSlice('\n')
+			more = errors.Is(err, bufio.ErrBufferFull)
+			if len(l.line)+len(part) > maxLine {
+				part, whole = part[:maxLine-len(l.line)], false
+			}
+			l.line = append(l.line, part...)
+		}
+		if b := bytes.TrimRight(l.line, "\r\n"); len(b) > 0 {
+			return b, whole, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+var idField = regexp.MustCompile(`"id"\s*:\s*([0-9]+)`)
+
+// idOf returns the id in the beginning of a line that is too long to be parsed, or 0. In a JSON string its quotes would be
+// escaped.
+func idOf(line []byte) uint64 {
+	m := idField.FindSubmatch(line)
+	if m == nil {
+		return 0
+	}
+	id, _ := strconv.ParseUint(string(m[1]), 10, 64) // 0 if it is no id of ours
+	return id
 }
 
 func newRequestLine(id uint64, r *worker.Request) requestLine {
@@ -65,6 +119,9 @@ func parseLine(b []byte) (programLine, error) {
 
 // result returns what a handler is to return for the line.
 func (l *programLine) result(r *worker.Request) ([]byte, error) {
+	if l.long {
+		return nil, worker.Errorf(protocol.CodeTooLarge, "the program's reply is a line of more than %d bytes; reply with less", maxLine)
+	}
 	for k, v := range l.Header {
 		r.SetReplyHeader(k, v)
 	}
