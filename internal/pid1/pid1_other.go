@@ -1,0 +1,7 @@
+//go:build !linux
+
+package pid1
+
+import "errors"
+
+func run(string, []string) (int, error) { return 0, errors.New("only for Linux") }
