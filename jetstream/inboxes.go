@@ -40,8 +40,30 @@ func (b *inboxes) close(inbox string) {
 	delete(b.waiting, strings.TrimPrefix(inbox, b.prefix))
 }
 
+// consumerPrefix begins the names of a session's consumers; the token of the inbox that each delivers to follows.
+const consumerPrefix = "phub-"
+
+// consumer returns the name for a consumer that delivers to an inbox. No other goes: what it delivers bears the
+// subject under which it was stored, and of the inbox there is nothing to see but that name.
+func (b *inboxes) consumer(inbox string) string {
+	return consumerPrefix + strings.TrimPrefix(inbox, b.prefix)
+}
+
+// tokenOf returns the token of the inbox to which a message was sent; "" if that can't be told.
+func (b *inboxes) tokenOf(m *nats.Msg) string {
+	if below, ok := strings.CutPrefix(m.Subject, b.prefix); ok {
+		token, _, _ := strings.Cut(below, ".")
+		return token
+	}
+	md, err := m.Metadata()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(md.Consumer, consumerPrefix)
+}
+
 func (b *inboxes) take(m *nats.Msg) {
-	token, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, b.prefix), ".")
+	token := b.tokenOf(m)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if to := b.waiting[token]; to != nil {

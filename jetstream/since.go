@@ -8,7 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
@@ -90,15 +89,15 @@ func (s *Session) tail(ctx context.Context, b protocol.Bucket, recs []view.Recor
 // bulk reads through a consumer of its own, from a sequence until the last one or until nothing is
 // pending.
 func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64) ([]view.Record, error) {
-	name := "phub-" + nuid.Next()
+	msgs := make(chan *nats.Msg, 2*pullBatch)
+	inbox := s.inboxes.open(msgs)
+	defer s.inboxes.close(inbox)
+	name := s.inboxes.consumer(inbox)
 	info, err := s.createConsumer(ctx, b, name, from)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.nc.Publish(apiPrefix+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
-	msgs := make(chan *nats.Msg, 2*pullBatch)
-	inbox := s.inboxes.open(msgs)
-	defer s.inboxes.close(inbox)
 	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: apiPrefix + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
 	for p.pending = info.NumPending; p.pending > 0 && p.idle < maxIdle; {
 		if err := p.pull(ctx); err != nil {
@@ -185,9 +184,11 @@ func (p *puller) receive(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
+// status tells the server's own word on a pull, which comes to the inbox, from what the consumer delivers, which bears
+// the subject and the headers that somebody stored it with.
 func (p *puller) status(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	switch code := m.Header.Get(headerStatus); {
-	case len(m.Data) > 0 || code == "":
+	case m.Subject != p.inbox:
 		return m, nil
 	case code == "404" || code == "408":
 		return nil, nil
