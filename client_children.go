@@ -3,10 +3,13 @@ package phub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -14,6 +17,8 @@ import (
 const (
 	// maxChunkBytes bounds the specs of one control request, below the 1 MB that NATS carries.
 	maxChunkBytes = 512 << 10
+	// requestOverhead is what a control request has beside its children, in bytes, with room for headers.
+	requestOverhead = 1 << 10
 	// chunksInFlight is how many control requests one Start or Stop has under way.
 	chunksInFlight = 3
 	// defaultWait is how long the hub may take to have the replicas of one request run.
@@ -35,8 +40,12 @@ func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, to
 	}
 	ctx, cancel := withTimeout(ctx, defaultControlTimeout*time.Duration(1+len(specs)/(4*protocol.MaxStart)))
 	defer cancel()
+	ends, err := c.chunks(sizes)
+	if err != nil {
+		return nil, fmt.Errorf("start children: %w", err)
+	}
 	b := newBatch(len(specs), progress, func(i int) string { return specs[i].Child })
-	err = b.run(chunks(sizes), func(from, to int) ([]ChildResult, error) {
+	err = b.run(ends, func(from, to int, _ bool) ([]ChildResult, error) {
 		var resp protocol.StartResponse
 		wait := waitWithin(ctx)
 		err := c.control(ctx, protocol.VerbStart, protocol.StartRequest{Children: specs[from:to], Wait: Duration(wait)}, wait, &resp)
@@ -53,16 +62,20 @@ func (c *Client) Stop(ctx context.Context, children []string, progress func(done
 		if err := protocol.ValidateChild(child); err != nil {
 			return nil, fmt.Errorf("stop children: %w", err)
 		}
-		sizes[i] = len(child)
+		sizes[i] = len(child) + 3
 	}
 	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
 	defer cancel()
+	ends, err := c.chunks(sizes)
+	if err != nil {
+		return nil, fmt.Errorf("stop children: %w", err)
+	}
 	b := newBatch(len(children), progress, func(i int) string { return children[i] })
-	err := b.run(chunks(sizes), func(from, to int) ([]ChildResult, error) {
+	err = b.run(ends, func(from, to int, again bool) ([]ChildResult, error) {
 		var resp protocol.StopResponse
 		wait := waitWithin(ctx)
 		uncertain, err := c.controlTwice(ctx, protocol.VerbStop, protocol.StopRequest{Children: children[from:to], Wait: Duration(wait)}, wait, &resp)
-		if uncertain {
+		if uncertain || again {
 			forgiveAbsent(resp.Results)
 		}
 		return resp.Results, err
@@ -128,12 +141,23 @@ func checkSpecs(specs []Spec) ([]int, error) {
 	return sizes, nil
 }
 
-// chunks returns where each request ends, so that none names too many children or is too large.
-func chunks(sizes []int) []int {
+// chunks returns where each request ends, so that this connection carries each of them.
+func (c *Client) chunks(sizes []int) ([]int, error) {
+	limit := int(c.nc.MaxPayload()) - requestOverhead
+	for i, size := range sizes {
+		if size > limit {
+			return nil, fmt.Errorf("child %d: found %d bytes, NATS carries %d here; shorten its args and metadata, or raise max_payload of the NATS server or account: %w", i+1, size, limit, nats.ErrMaxPayload)
+		}
+	}
+	return chunks(sizes, min(maxChunkBytes, limit)), nil
+}
+
+// chunks returns where each request ends, so that none names too many children or has more than limit bytes.
+func chunks(sizes []int, limit int) []int {
 	var ends []int
 	from, bytes := 0, 0
 	for i, size := range sizes {
-		if i > from && (i-from == protocol.MaxStart || bytes+size > maxChunkBytes) {
+		if i > from && (i-from == protocol.MaxStart || bytes+size > limit) {
 			ends = append(ends, i)
 			from, bytes = i, 0
 		}
@@ -163,7 +187,7 @@ func newBatch(n int, progress func(done, total int), nameFunc func(i int) string
 }
 
 // run calls ask for each chunk, a few at a time, and returns the first error.
-func (b *batch) run(ends []int, ask func(from, to int) ([]ChildResult, error)) error {
+func (b *batch) run(ends []int, ask asking) error {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, chunksInFlight)
 	from := 0
@@ -172,13 +196,29 @@ func (b *batch) run(ends []int, ask func(from, to int) ([]ChildResult, error)) e
 		lo := from
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results, err := ask(lo, to)
-			b.add(lo, to, results, err)
+			b.ask(lo, to, ask, false)
 		})
 		from = to
 	}
 	wg.Wait()
 	return b.err
+}
+
+// asking asks for some children; again says that the same was asked for before, and is done.
+type asking func(from, to int, again bool) ([]ChildResult, error)
+
+// ask asks for some children, and for fewer of them at once when the hub could not send the answer: an account may
+// carry less than the NATS server does.
+func (b *batch) ask(from, to int, ask asking, again bool) {
+	results, err := ask(from, to, again)
+	var p controlError
+	if to-from > 1 && errors.As(err, &p) && p.Code == protocol.CodeTooLarge {
+		middle := (from + to) / 2
+		b.ask(from, middle, ask, true)
+		b.ask(middle, to, ask, true)
+		return
+	}
+	b.add(from, to, results, err)
 }
 
 // add takes over the answer to one request.

@@ -21,7 +21,7 @@ func TestChunks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := chunks(tc.sizes); !slices.Equal(got, tc.want) {
+			if got := chunks(tc.sizes, maxChunkBytes); !slices.Equal(got, tc.want) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})

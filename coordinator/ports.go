@@ -66,7 +66,7 @@ type Peers interface {
 	// StandIn starts or ends to answer requests to children that have no active replica, with
 	// view.StandInCode and view.StandInText, in the queue group of their replicas. It returns at once.
 	StandIn(children []protocol.Interest, on bool) error
-	// Announce publishes messages in order, and doesn't wait for anybody.
+	// Announce publishes messages in order, and doesn't wait for anybody. One that is too large is left out.
 	Announce(msgs []Message) error
 }
 

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
@@ -60,14 +61,22 @@ func (s *Session) Wake(node string) error {
 	return nil
 }
 
-// Announce publishes messages in order, and doesn't wait for anybody.
+// Announce publishes messages in order, and doesn't wait for anybody. One that NATS does not carry keeps no other back.
 func (s *Session) Announce(msgs []coordinator.Message) error {
+	var failed error
 	for i := range msgs {
-		if err := s.nc.Publish(msgs[i].Subject, msgs[i].Data); err != nil {
-			return fmt.Errorf("announce on %s: %w", msgs[i].Subject, portError(err))
+		err := s.nc.Publish(msgs[i].Subject, msgs[i].Data)
+		if err == nil {
+			continue
+		}
+		if failed == nil {
+			failed = fmt.Errorf("announce on %s: %w", msgs[i].Subject, portError(err))
+		}
+		if !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrBadSubject) {
+			break // the connection is closed
 		}
 	}
-	return nil
+	return failed
 }
 
 // isNoResponders reports whether m is the server's word that nobody listens.

@@ -54,6 +54,7 @@ type ChildResult struct {
 	Child    string         `json:"child"`
 	Existed  bool           `json:"existed,omitempty"` // it was there already, with an equal spec
 	Replicas []ReplicaState `json:"replicas,omitempty"`
+	Omitted  int            `json:"replicas_omitted,omitempty"` // replicas that the answer had no room for
 	Error    *Problem       `json:"error,omitempty"`
 }
 
@@ -103,7 +104,8 @@ type ChildInfo struct {
 	Child    string         `json:"child"`
 	Spec     Spec           `json:"spec"`
 	Replicas []ReplicaState `json:"replicas"`
-	Wanted   int            `json:"wanted"` // replicas that the spec asks for
+	Omitted  int            `json:"replicas_omitted,omitempty"` // replicas that the answer had no room for
+	Wanted   int            `json:"wanted"`                     // replicas that the spec asks for
 	Epoch    uint64         `json:"epoch"`
 	View     uint64         `json:"view"`
 	Failed   []Failure      `json:"failed,omitempty"`

@@ -80,7 +80,8 @@ type Report struct {
 	Settled uint64 `json:"settled"`
 	// Waiting lists children that are not settled yet. At most MaxReported; Settled stays back instead.
 	Waiting []string `json:"waiting,omitempty"`
-	// Failed lists replicas that were given up or ended for good. At most MaxReported.
+	// Failed lists replicas that were given up or ended for good. At most MaxReported, the oldest first; they may be of
+	// views after Settled, and those that are left out follow when these have been taken from the node.
 	Failed   []Failed `json:"failed,omitempty"`
 	Children int      `json:"children"`
 	Active   int      `json:"active"`

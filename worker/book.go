@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -92,24 +93,58 @@ func count(b bool) int {
 	return 0
 }
 
+// maxReportBytes bounds the texts and names of the failed replicas in one report, as JSON: NATS carries 1 MiB.
+const maxReportBytes = 256 << 10
+
+// report says of as many replicas as one heartbeat has room for, the oldest first. Settled stays behind the others.
 func (b *book) report() protocol.Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := protocol.Report{Settled: b.view, Children: b.children, Active: b.active}
-	r.Settled = min(r.Settled, settledBy(b.waiting), settledBy(b.since))
+	r.Settled = min(r.Settled, settledBy(b.waiting))
 	for s, v := range b.waiting {
 		if v <= r.Settled || len(b.waiting) <= protocol.MaxReported {
 			r.Waiting = append(r.Waiting, s.child)
 		}
 	}
-	for s, f := range b.failed {
-		if b.since[s] <= r.Settled || len(b.failed) <= protocol.MaxReported {
-			r.Failed = append(r.Failed, f)
+	slices.Sort(r.Waiting)
+	var before uint64
+	r.Failed, before = b.oldestFailed()
+	r.Settled = min(r.Settled, before)
+	return r
+}
+
+// oldestFailed returns what failed first, sorted by name, and the newest view up to which that is all that failed. They may
+// be of newer views, too: that a replica failed is true whatever else is settled, and those that are left out get their
+// turn when the coordinator has taken the first ones from this node.
+func (b *book) oldestFailed() (failed []protocol.Failed, before uint64) {
+	slots := slices.SortedFunc(maps.Keys(b.failed), func(x, y *slot) int {
+		return cmp.Or(cmp.Compare(b.since[x], b.since[y]), cmp.Compare(x.child, y.child))
+	})
+	before, room := ^uint64(0), maxReportBytes
+	for i, s := range slots {
+		f := b.failed[s]
+		if room -= jsonSize(f); i > 0 && (i == protocol.MaxReported || room < 0) {
+			before = max(b.since[s], 1) - 1
+			break
+		}
+		failed = append(failed, f)
+	}
+	slices.SortFunc(failed, func(x, y protocol.Failed) int { return cmp.Compare(x.Child, y.Child) })
+	return failed, before
+}
+
+// jsonSize returns how many bytes a failed replica takes at most as JSON: six for a character that is escaped.
+func jsonSize(f protocol.Failed) int {
+	n := 80 + len(f.Child)
+	for _, c := range []byte(f.Error) {
+		if c < ' ' || c == '<' || c == '>' || c == '&' || c == 0xe2 {
+			n += 6
+		} else {
+			n += 1 + count(c == '"' || c == '\\')
 		}
 	}
-	slices.Sort(r.Waiting)
-	slices.SortFunc(r.Failed, func(a, b protocol.Failed) int { return cmp.Compare(a.Child, b.Child) })
-	return r
+	return n
 }
 
 // settledBy returns the newest view up to which no more replicas wait than one report can list.

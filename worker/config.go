@@ -25,6 +25,11 @@ type Config struct {
 	Changed func()
 	// Mailbox is how many requests may wait for one replica. Defaults to 8192.
 	Mailbox int
+	// MailboxBytes is how much they may hold together, in bytes; one is always taken. Defaults to 32 MiB.
+	MailboxBytes int64
+	// QueueBytes is the same of all replicas of the node; small requests are taken beyond it, one for each replica.
+	// Defaults to 256 MiB.
+	QueueBytes int64
 	// Drain is how long a running handler may go on after a demotion. Defaults to 30 s.
 	Drain time.Duration
 	// Hold is how long requests are held for a replica that will serve them soon. Defaults to 5 s.
@@ -46,6 +51,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Mailbox <= 0 {
 		c.Mailbox = 8192
+	}
+	if c.MailboxBytes <= 0 {
+		c.MailboxBytes = 32 << 20
+	}
+	if c.QueueBytes <= 0 {
+		c.QueueBytes = 256 << 20
 	}
 	if c.Drain <= 0 {
 		c.Drain = 30 * time.Second

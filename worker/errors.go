@@ -43,6 +43,10 @@ func Errorf(code int, format string, args ...any) error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// errorText returns what is kept of an error of a worker's: it goes into heartbeats, into the child's entry and to whoever asks.
+// There is room for what phub says before it.
+func errorText(s string) string { return protocol.Cut(s, protocol.MaxText-128) }
+
 // codeOf returns the code with which a handler's error is sent.
 func codeOf(err error) int {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code > 0 {

@@ -90,7 +90,7 @@ func (s *slot) recovered(r *run, j *job) {
 		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodePanic, protocol.CausePanic, fmt.Sprintf("the worker of %s on %s panicked: %v", s.child, s.h.cfg.Node, p))
 	}
 	r.cancel(ErrFailed)
-	s.step(replica.Ended{Run: r.id, Err: fmt.Sprintf("panic: %v", p)})
+	s.step(replica.Ended{Run: r.id, Err: errorText(fmt.Sprintf("panic: %v", p))})
 }
 
 // refuse answers that nothing was done. When the lease ran out a while ago it says nothing: another

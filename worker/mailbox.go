@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker/replica"
 )
 
@@ -8,37 +9,16 @@ import (
 // the machine is at the moment, and the worker must have been told of that before.
 type mailbox struct {
 	tells    []ModeChange
-	requests []*Incoming
-	head     int
+	requests queue
 	loop     int // number of the goroutine that empties it; 0: there is none
 	loops    int
 	busy     bool            // user code runs in that goroutine
 	quiet    []chan struct{} // closed when it does no more
 }
 
-func (b *mailbox) len() int { return len(b.requests) - b.head }
+func (b *mailbox) len() int { return b.requests.len() }
 
 func (b *mailbox) idle() bool { return !b.busy && b.len() == 0 }
-
-func (b *mailbox) push(in *Incoming) {
-	if b.head == len(b.requests) && b.head > 0 {
-		b.requests, b.head = b.requests[:0], 0
-	}
-	b.requests = append(b.requests, in)
-}
-
-func (b *mailbox) pop() *Incoming {
-	in := b.requests[b.head]
-	b.requests[b.head] = nil
-	b.head++
-	if b.head == len(b.requests) {
-		b.requests, b.head = b.requests[:0], 0
-		if cap(b.requests) > 16 {
-			b.requests = nil // an idle replica keeps no memory of a busy time
-		}
-	}
-	return in
-}
 
 // unbusy says that the user's code returned.
 func (b *mailbox) unbusy() {
@@ -67,14 +47,41 @@ func (s *slot) arrive(in *Incoming) {
 		s.h.refuse(in, s.h.noReplica(in.Child))
 		return
 	}
-	if s.mail.len() >= s.h.cfg.Mailbox {
+	if full := s.full(in); full != "" {
 		s.mu.Unlock()
-		s.h.refuse(in, "too busy: as many requests as its mailbox holds wait for "+s.child+" on "+s.h.cfg.Node)
+		s.h.cfg.Refused.Count(protocol.ReasonInbox)
+		s.h.refuse(in, "too busy: "+full)
 		return
 	}
-	s.mail.push(in)
+	s.h.queued.Add(in.size())
+	s.mail.requests.push(in)
 	s.kick()
 	s.mu.Unlock()
+}
+
+// full says why there is no room for a request; "" if there is. A replica for which nothing waits takes a small one also when
+// the node is full, or one slow child would stop all others.
+func (s *slot) full(in *Incoming) string {
+	b, size := &s.mail, in.size()
+	switch {
+	case b.len() >= s.h.cfg.Mailbox:
+		return "as many requests as its mailbox holds wait for " + s.child + " on " + s.h.cfg.Node
+	case b.len() > 0 && b.requests.size+size > s.h.cfg.MailboxBytes:
+		return "as many bytes of requests as its mailbox holds wait for " + s.child + " on " + s.h.cfg.Node
+	case (b.len() > 0 || size > smallRequest) && s.h.queued.Load()+size > s.h.cfg.QueueBytes:
+		return "as many bytes of requests as there is room for wait on " + s.h.cfg.Node
+	}
+	return ""
+}
+
+// smallRequest is up to which size a request counts as small, in bytes.
+const smallRequest = 16 << 10
+
+// pop takes the first request out of the mailbox.
+func (s *slot) pop() *Incoming {
+	in := s.mail.requests.pop()
+	s.h.queued.Add(-in.size())
+	return in
 }
 
 // kick starts the goroutine that empties the mailbox, if there is something that can be done now.
@@ -113,8 +120,10 @@ func (s *slot) refuseBehind() {
 		return
 	}
 	why := s.why(now)
-	waiting := append([]*Incoming(nil), s.mail.requests[s.mail.head:]...)
-	s.mail.requests, s.mail.head = nil, 0
+	waiting := make([]*Incoming, 0, s.mail.len())
+	for s.mail.len() > 0 {
+		waiting = append(waiting, s.pop())
+	}
 	s.h.tasks.spawn(func() {
 		for _, in := range waiting {
 			s.h.refuse(in, why)
@@ -175,10 +184,10 @@ func (s *slot) take() (job, bool) {
 	now := s.h.cfg.Now()
 	switch s.m.Door(now) {
 	case replica.Refuse:
-		return job{in: s.mail.pop(), why: s.why(now)}, true
+		return job{in: s.pop(), why: s.why(now)}, true
 	case replica.Serve:
 		s.mail.busy = true
-		return job{in: s.mail.pop(), run: s.run, tenure: s.handlerTenure(), epoch: s.m.Epoch()}, true
+		return job{in: s.pop(), run: s.run, tenure: s.handlerTenure(), epoch: s.m.Epoch()}, true
 	}
 	return job{}, false
 }

@@ -78,7 +78,7 @@ func (s *slot) make(r *run) {
 	r.made = closedChan
 	if err != nil {
 		s.h.cfg.Logger.Warn("a replica did not start", "child", s.child, "kind", r.spec.Kind, "error", err)
-		s.stepLocked(replica.StartFailed{Run: r.id, Err: err.Error(), Final: final})
+		s.stepLocked(replica.StartFailed{Run: r.id, Err: errorText(err.Error()), Final: final})
 		return
 	}
 	r.started = true
@@ -137,7 +137,7 @@ func (s *slot) background(r *run, w Runner, ran chan struct{}) {
 	close(ran)
 	text := ""
 	if err != nil {
-		text = err.Error()
+		text = errorText(err.Error())
 	}
 	if r.ctx.Err() == nil {
 		s.h.cfg.Logger.Info("a worker ended", "child", s.child, "error", text)

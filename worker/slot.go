@@ -121,7 +121,7 @@ func (s *slot) write() {
 	var failed protocol.Failed
 	if f != nil {
 		now.waiting = false // it is reported as failed
-		failed = protocol.Failed{Child: s.child, View: s.m.View(), Error: f.Err, Ended: f.Ended}
+		failed = protocol.Failed{Child: s.child, View: s.m.View(), Error: protocol.Cut(f.Err, protocol.MaxText), Ended: f.Ended}
 	}
 	s.h.book.write(s, s.line, now, failed)
 	s.line = now

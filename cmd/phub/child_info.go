@@ -56,6 +56,9 @@ func (a *app) showChild(c *phub.ChildInfo) {
 	}
 	t.print(a.out)
 	a.replicaTable(c)
+	if c.Omitted > 0 {
+		a.printf("… and %d more\n", c.Omitted)
+	}
 	for _, f := range c.Failed {
 		if shown(c.Replicas, f) {
 			continue

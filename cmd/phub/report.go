@@ -110,6 +110,9 @@ func resultLine(verb string, r *phub.ChildResult) string {
 		}
 		parts = append(parts, s)
 	}
+	if r.Omitted > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", r.Omitted))
+	}
 	if r.Existed {
 		parts = append(parts, "existed already")
 	}

@@ -69,8 +69,15 @@ func (m *Machine) failed(child string, replicas []string) []protocol.Failure {
 			failed = append(failed, m.lead.placing.failures[child][node].Failure)
 		}
 	}
+	for i := range failed {
+		failed[i].Error = protocol.Cut(failed[i].Error, max(failedBytes/len(failed), 64))
+	}
 	return failed
 }
+
+// failedBytes bounds the texts of all failures in one entry, in bytes: it must be stored, whatever the workers of
+// many nodes have to say.
+const failedBytes = 64 << 10
 
 // follow sets what an entry takes over from the one before it.
 func (m *Machine) follow(e *protocol.Entry, q planned) {

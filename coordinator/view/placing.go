@@ -198,8 +198,10 @@ func (m *Machine) unreleased(e *Placed) []string {
 	return nodes
 }
 
-// replicaFailed takes that a node gave a replica up, or that its worker ended for good.
+// replicaFailed takes that a node gave a replica up, or that its worker ended for good. How long the text is, only this side
+// decides: it becomes part of an entry, of events and of answers.
 func (m *Machine) replicaFailed(node string, f protocol.Failed) {
+	f.Error = protocol.Cut(f.Error, protocol.MaxText)
 	e := m.history.Entry(f.Child)
 	if e == nil || e.View != f.View || !slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node }) {
 		return // an entry that is no more
@@ -223,6 +225,7 @@ func (m *Machine) replicaFailed(node string, f protocol.Failed) {
 
 func (m *Machine) remember(child string, f protocol.Failure, wait time.Duration) {
 	p := &m.lead.placing
+	f.Error = protocol.Cut(f.Error, protocol.MaxText)
 	if p.failures[child] == nil {
 		p.failures[child] = fails{}
 	}

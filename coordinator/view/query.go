@@ -49,14 +49,12 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 			c.Epoch, c.Reason = a.Epoch, reasonIn(m.history.View(), e, a.Epoch)
 		}
 	}
+	fitInfo(&c)
 	return c
 }
 
-// pageBytes bounds a page of a list, so that it fits into a message of a default NATS server.
-const (
-	pageBytes = 512 << 10
-	pageLimit = 1000
-)
+// pageLimit is how many children a page of a list has at most.
+const pageLimit = 1000
 
 func (m *Machine) list(_ ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
 	if r.Limit < 0 || r.Limit > pageLimit {

@@ -180,6 +180,7 @@ func (m *Machine) answerAskers(c *wait, askers []asker, results []protocol.Child
 	for i := range askers {
 		a.IDs[i] = askers[i].id
 	}
+	results = fit(results)
 	switch c.request.verb {
 	case protocol.VerbStart:
 		a.Value = protocol.StartResponse{Results: results}

@@ -124,12 +124,17 @@ func (n *NATS) report(closed *Session) {
 	}
 }
 
-// Announce publishes messages in order.
+// Announce publishes messages in order. One that is too large keeps no other back.
 func (s *Session) Announce(msgs []coordinator.Message) error {
+	var failed error
 	for i := range msgs {
+		if len(msgs[i].Data) > s.cfg.MaxPayload {
+			failed = errTooLarge
+			continue
+		}
 		if err := s.send(Msg{Subject: msgs[i].Subject, Data: msgs[i].Data}); err != nil {
 			return err
 		}
 	}
-	return nil
+	return failed
 }

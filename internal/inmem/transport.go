@@ -75,7 +75,7 @@ type replier struct {
 // Reply sends the one reply.
 func (r replier) Reply(header map[string][]string, data []byte) error {
 	if len(data) > r.s.cfg.MaxPayload {
-		return errors.New("inmem: maximum payload exceeded")
+		return errTooLarge
 	}
 	return r.s.reply(Msg{Subject: r.to, Header: header, Data: data})
 }
@@ -123,6 +123,8 @@ func (t *transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 	err := t.s.ask(ctx, t.s.subjects.Release(node), r, &a)
 	return a, err
 }
+
+var errTooLarge = errors.New("inmem: maximum payload exceeded")
 
 // MaxPayload is the size of the largest reply, in bytes.
 func (t *transport) MaxPayload() int { return t.s.cfg.MaxPayload }

@@ -148,7 +148,11 @@ func announceKeepsOrder(t *testing.T, s *setup) {
 		defer mu.Unlock()
 		return len(got) > 0
 	})
-	s.must(a.Announce(msgs))
+	s.must(a.Announce(msgs[:n/2]))
+	tooLarge := coordinator.Message{Subject: s.subjects.Mode("large"), Data: make([]byte, 2<<20)}
+	if err := a.Announce(append([]coordinator.Message{tooLarge}, msgs[n/2:]...)); err == nil {
+		t.Error("nothing is said of a message that is too large")
+	}
 	s.eventually("all are heard", func() bool { mu.Lock(); defer mu.Unlock(); return got[len(got)-1] == want[n-1] })
 	mu.Lock()
 	defer mu.Unlock()

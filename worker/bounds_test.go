@@ -1,0 +1,144 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/phub-io/phub/internal/refused"
+	"github.com/phub-io/phub/protocol"
+	"github.com/phub-io/phub/worker"
+)
+
+// TestHost_ReportsAllThatFailAtOnce has more replicas fail in one view than one report holds: whoever takes from the node what
+// it reports hears of all of them in the end.
+func TestHost_ReportsAllThatFailAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const children = 3*protocol.MaxReported + 1
+		n := newNode(t, newBus(), "n1", nil) // it knows no kind, so all fail at once
+		defer n.stop(t)
+		n.trust(time.Hour)
+		all := make([]protocol.Assignment, children)
+		for i := range all {
+			all[i] = active(fmt.Sprintf("c%04d", i), 6)
+		}
+		n.assign(6, all...)
+		synctest.Wait()
+		heard, view := map[string]bool{}, uint64(6)
+		for range 4 {
+			r := n.Report()
+			if len(r.Failed) == 0 || len(r.Failed) > protocol.MaxReported {
+				t.Fatalf("a report has %d failed replicas, after %d were heard of", len(r.Failed), len(heard))
+			}
+			if settled := r.Settled >= 6; settled != (len(heard)+len(r.Failed) == children) {
+				t.Errorf("settled %d with %d and %d of %d", r.Settled, len(heard), len(r.Failed), children)
+			}
+			view++
+			var gone []protocol.Assignment
+			for _, f := range r.Failed {
+				heard[f.Child] = true
+				gone = append(gone, none(f.Child, view))
+			}
+			n.assign(view, gone...)
+			synctest.Wait()
+		}
+		if r := n.Report(); len(heard) != children || len(r.Failed) != 0 || r.Settled != view {
+			t.Errorf("heard of %d of %d; at last settled %d, failed %d", len(heard), children, r.Settled, len(r.Failed))
+		}
+	})
+}
+
+// TestHost_TextsOfWorkersAreCut has workers fail with 2 MB of text, in each way in which one can.
+func TestHost_TextsOfWorkersAreCut(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("\x1b<\u2028\xff", 2<<20/6)
+	for name, c := range map[string]struct {
+		w        *faulty
+		children int
+	}{
+		"start":       {&faulty{startFunc: func() error { return errors.New(text) }}, 600},
+		"start panic": {&faulty{startFunc: func() error { panic(text) }}, 20},
+		"mode panic":  {&faulty{modeFunc: func() { panic(text) }}, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := newNode(t, newBus(), "n1", kindOf(c.w))
+				defer n.stop(t)
+				n.trust(time.Hour)
+				all := make([]protocol.Assignment, c.children)
+				for i := range all {
+					all[i] = active(fmt.Sprintf("c%03d", i), 6, spec(func(s *protocol.Spec) { s.Restart.Max = 1 }))
+				}
+				n.assign(6, all...)
+				time.Sleep(time.Minute)
+				r := n.Report()
+				data, err := json.Marshal(r)
+				if err != nil || len(data) > 300<<10 || len(r.Failed) == 0 {
+					t.Fatalf("the report has %d bytes and %d failed replicas: %v", len(data), len(r.Failed), err)
+				}
+				if e := r.Failed[0].Error; len(e) > protocol.MaxText || !strings.Contains(e, " bytes)") {
+					t.Errorf("got %d bytes: %q", len(e), e)
+				}
+			})
+		})
+	}
+}
+
+// slowOne takes requests, and answers when it is told to.
+func slowOne(more chan struct{}) worker.Worker {
+	return worker.HandlerFunc(func(context.Context, *worker.Request) ([]byte, error) { <-more; return nil, nil })
+}
+
+func TestHost_MailboxIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const payload = 900_000
+		more, count := make(chan struct{}), &refused.Counter{}
+		b := newBus()
+		n := newNode(t, b, "n1", kindOf(slowOne(more)), func(c *worker.Config) {
+			c.MailboxBytes, c.QueueBytes, c.Refused = 10*payload, 24*payload+13_000, count
+		})
+		defer n.stop(t)
+		n.trust(time.Hour)
+		n.assign(1, active("a", 1), active("b", 1), active("c", 1), active("d", 1))
+		synctest.Wait()
+		big := strings.Repeat("x", payload)
+		refusals := map[string]int{}
+		for _, child := range []string{"a", "b", "c"} {
+			b.send(child, big) // in the handler's hands
+			synctest.Wait()
+			for range 100 {
+				c := b.send(child, big)
+				synctest.Wait()
+				select {
+				case r := <-c:
+					wantReply(t, r, 503, "too busy: as many bytes of requests as")
+					refusals[child]++
+				default:
+				}
+			}
+		}
+		// 9 of a, and of b: with what each holds beside the payload, 10 are more than 10 payloads. Then 6 of c: the node is full.
+		if want := "map[a:91 b:91 c:94]"; fmt.Sprint(refusals) != want {
+			t.Errorf("refused %v, want %s", refusals, want)
+		}
+		if got := count.Counts()[protocol.ReasonInbox]; got != 276 {
+			t.Errorf("counted %d, want 276", got)
+		}
+		small := strings.Repeat("x", 10_000)
+		b.send("d", small) // in the handler's hands
+		synctest.Wait()
+		waits := b.send("d", small)
+		wantReply(t, <-b.send("d", small), 503, "too busy: as many bytes of requests as there is room for wait on n1")
+		close(more)
+		wantReply(t, <-waits, 200, "")
+		wantReply(t, <-b.send("a", big), 200, "")
+	})
+}
