@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
@@ -30,7 +29,7 @@ func asFirst() int {
 		code, err = pid1.Run(self, os.Args[1:]...)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "phub:", err)
+		printTo(os.Stderr, "phub: %s\n", err)
 		return 1
 	}
 	return code

@@ -105,6 +105,12 @@ func (a *app) printLine(t text) error {
 	return err
 }
 
+// printOwn prints on stdout what phub made itself, of what stands on the command line and nothing else.
+func (a *app) printOwn(s string) error {
+	_, err := fmt.Fprint(a.out, s)
+	return err
+}
+
 // paint colours what is shown of v if the output is a terminal that wants it.
 func (a *app) paint(colour int, v any) text {
 	t := textf("%v", v)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/choria-io/fisk"
 
@@ -57,6 +56,5 @@ func (c *permissionsCommand) run(context.Context) error {
 	case c.app.json:
 		return c.app.printJSON(p)
 	}
-	_, err = fmt.Fprint(c.app.out, map[string]string{formatConf: p.Conf(), formatJWT: p.JWT(), formatNSC: p.NSC()}[c.format])
-	return err
+	return c.app.printOwn(map[string]string{formatConf: p.Conf(), formatJWT: p.JWT(), formatNSC: p.NSC()}[c.format])
 }
