@@ -118,7 +118,7 @@ func distinct[T any](list string, all []T, field string, name func(T) string) er
 			return at(index(list, i, field), err)
 		}
 		if seen[n] {
-			return &FieldError{index(list, i, field), quote(n) + " again", "each node once"}
+			return &FieldError{index(list, i, field), Quote(n) + " again", "each node once"}
 		}
 		seen[n] = true
 	}
@@ -245,7 +245,7 @@ func checkID(path, id string) error {
 	}
 	for i := 0; i < len(id); i++ {
 		if !isNameByte(id[i]) {
-			return &FieldError{path, quote(id), fmt.Sprintf("1 to %d of A-Z a-z 0-9 _ -", maxIDBytes)}
+			return &FieldError{path, Quote(id), fmt.Sprintf("1 to %d of A-Z a-z 0-9 _ -", maxIDBytes)}
 		}
 	}
 	return nil
@@ -263,5 +263,5 @@ func found(s string) string {
 	if s == "" {
 		return "nothing"
 	}
-	return quote(s)
+	return Quote(s)
 }

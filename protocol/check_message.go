@@ -65,7 +65,7 @@ func (a *BeatAnswer) check() error {
 // checkRefused takes a reason that this phub does not know: a newer one may have more.
 func (a *BeatAnswer) checkRefused() error {
 	if a.Accepted && a.Refused != "" {
-		return &FieldError{"refused", quote(string(a.Refused)), "nothing in an answer that accepts"}
+		return &FieldError{"refused", Quote(string(a.Refused)), "nothing in an answer that accepts"}
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (c *Config) Validate() error {
 	case FailoverAuto, FailoverStrict, FailoverFast:
 		return nil
 	}
-	return &FieldError{"failover", quote(string(c.Failover)), "auto, strict or fast"}
+	return &FieldError{"failover", Quote(string(c.Failover)), "auto, strict or fast"}
 }
 
 // Refuses returns an error that names the first setting in which want, where it asks for anything,

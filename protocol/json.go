@@ -73,6 +73,18 @@ func DecodeEvent(data []byte) (Event, error) {
 	return decode(data, func(e *Event) (int, error) { return version, e.check() })
 }
 
+// DecodeRequest decodes a control request into v, which it may leave half filled in. Nothing is the request that leaves all
+// open. What it says is wrong is a field, as JSON shows it; what is in it is not checked.
+func DecodeRequest(data []byte, v any) error {
+	if len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return jsonError(data, err)
+	}
+	return nil
+}
+
 // decode decodes data; check returns the version that was found, and what else is wrong.
 func decode[T any](data []byte, check func(*T) (int, error)) (T, error) {
 	var v, none T
@@ -123,11 +135,11 @@ func jsonError(data []byte, err error) error {
 	case errors.As(err, &field):
 		return field
 	case errors.As(err, &wrong):
-		return &FieldError{fieldPath(wrong.Field), "a JSON " + wrong.Value, typeName(wrong)}
+		return &FieldError{fieldPath(wrong.Field), "a JSON " + Cut(wrong.Value, maxQuoted), typeName(wrong)} // with the digits of a number
 	case errors.As(err, &syntax):
-		return &FieldError{"value", fmt.Sprintf("%s (byte %d: %v)", quote(string(data)), syntax.Offset, syntax), "a JSON object"}
+		return &FieldError{"value", fmt.Sprintf("%s (byte %d: %v)", Quote(string(data)), syntax.Offset, syntax), "a JSON object"}
 	}
-	return fmt.Errorf("decode JSON: %w", err)
+	return fmt.Errorf("decode JSON: %s", Cut(err.Error(), MaxText))
 }
 
 // fieldPath returns a path without the Go structs that are embedded, which JSON doesn't show.

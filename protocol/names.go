@@ -33,11 +33,11 @@ func ValidateChild(name string) error {
 	}
 	for i := 0; i < len(name); i++ {
 		if c := name[i]; !isNameByte(c) && c != '=' && c != '/' && c != '.' {
-			return &FieldError{"child", quote(name), fmt.Sprintf("only A-Z a-z 0-9 _ - = / and single dots (%s at byte %d)", quoteByte(name, i), i)}
+			return &FieldError{"child", Quote(name), fmt.Sprintf("only A-Z a-z 0-9 _ - = / and single dots (%s at byte %d)", quoteByte(name, i), i)}
 		}
 	}
 	if name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
-		return &FieldError{"child", quote(name), "tokens joined by single dots, none at the ends"}
+		return &FieldError{"child", Quote(name), "tokens joined by single dots, none at the ends"}
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func ValidateFilter(filter string) error {
 		}
 	}
 	if ValidateChild(strings.Join(tokens, ".")) != nil {
-		return &FieldError{"filter", quote(filter), "a child's name, in which a token may be *, and the last one >"}
+		return &FieldError{"filter", Quote(filter), "a child's name, in which a token may be *, and the last one >"}
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func validateToken(field, name string, limit int) error {
 	}
 	for i := 0; i < len(name); i++ {
 		if !isNameByte(name[i]) {
-			return &FieldError{field, quote(name), fmt.Sprintf("only A-Z a-z 0-9 _ - (%s at byte %d)", quoteByte(name, i), i)}
+			return &FieldError{field, Quote(name), fmt.Sprintf("only A-Z a-z 0-9 _ - (%s at byte %d)", quoteByte(name, i), i)}
 		}
 	}
 	return nil
@@ -75,9 +75,9 @@ func checkLength(field, name string, limit int) error {
 	case name == "":
 		return &FieldError{field, "nothing", fmt.Sprintf("a name of 1 to %d characters", limit)}
 	case len(name) > limit:
-		return &FieldError{field, fmt.Sprintf("%s (%d bytes)", quote(name), len(name)), fmt.Sprintf("a name of 1 to %d characters", limit)}
+		return &FieldError{field, quoteLong(name), fmt.Sprintf("a name of 1 to %d characters", limit)}
 	case name[0] == '_':
-		return &FieldError{field, quote(name), "a name that does not begin with _ (those are phub's own)"}
+		return &FieldError{field, Quote(name), "a name that does not begin with _ (those are phub's own)"}
 	}
 	return nil
 }
@@ -98,13 +98,23 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s: found %s, allowed is %s", e.Field, e.Found, e.Allowed)
 }
 
-// quote shows foreign input of any length and content as a short quoted string.
-func quote(s string) string {
-	const limit = 80
-	if len(s) > limit {
-		return fmt.Sprintf("%.*q…", limit, s[:limit])
+// maxQuoted is how many bytes of input Quote shows: a child's name is never cut.
+const maxQuoted = 140
+
+// Quote shows foreign input of any length and content as a short quoted string. What is cut off is said behind it.
+func Quote(s string) string {
+	if len(s) > maxQuoted {
+		return fmt.Sprintf("%q… (%d bytes)", s[:maxQuoted], len(s))
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// quoteLong is Quote for what is too long: it always says how long.
+func quoteLong(s string) string {
+	if len(s) > maxQuoted {
+		return Quote(s)
+	}
+	return fmt.Sprintf("%s (%d bytes)", Quote(s), len(s))
 }
 
 func quoteByte(s string, i int) string { return fmt.Sprintf("%q", s[i:i+1]) }

@@ -58,7 +58,7 @@ func (c RefusedCounts) MarshalJSON() ([]byte, error) {
 func (c *RefusedCounts) UnmarshalJSON(data []byte) error {
 	var byWord map[string]json.RawMessage
 	if err := json.Unmarshal(data, &byWord); err != nil {
-		return &FieldError{"refused", quote(string(data)), "a JSON object of numbers"}
+		return &FieldError{"refused", Quote(string(data)), "a JSON object of numbers"}
 	}
 	*c = RefusedCounts{}
 	for r, word := range reasonWords {
@@ -67,7 +67,7 @@ func (c *RefusedCounts) UnmarshalJSON(data []byte) error {
 			continue
 		}
 		if err := json.Unmarshal(n, &c[r]); err != nil || c[r] > MaxRefused {
-			return &FieldError{"refused." + word, quote(string(n)), fmt.Sprintf("a whole number from 0 to %d", uint64(MaxRefused))}
+			return &FieldError{"refused." + word, Quote(string(n)), fmt.Sprintf("a whole number from 0 to %d", uint64(MaxRefused))}
 		}
 	}
 	return nil

@@ -17,18 +17,18 @@ const MaxReply = 512
 func ValidateReply(subject string) error {
 	const field = "reply"
 	if len(subject) > MaxReply {
-		return &FieldError{field, fmt.Sprintf("%s (%d bytes)", quote(subject), len(subject)), fmt.Sprintf("at most %d bytes", MaxReply)}
+		return &FieldError{field, fmt.Sprintf("%s (%d bytes)", Quote(subject), len(subject)), fmt.Sprintf("at most %d bytes", MaxReply)}
 	}
 	if i := strings.IndexFunc(subject, func(c rune) bool { return c <= ' ' || c == 0x7f }); i >= 0 {
-		return &FieldError{field, quote(subject), "a subject without spaces and control characters"}
+		return &FieldError{field, Quote(subject), "a subject without spaces and control characters"}
 	}
 	first, _, _ := strings.Cut(subject, ".")
 	if strings.HasPrefix(first, "$") || first == prefixToken {
-		return &FieldError{field, quote(subject), fmt.Sprintf("an inbox, or another subject that begins neither with \"$\" nor with \"%s.\"", prefixToken)}
+		return &FieldError{field, Quote(subject), fmt.Sprintf("an inbox, or another subject that begins neither with \"$\" nor with \"%s.\"", prefixToken)}
 	}
 	for token := range strings.SplitSeq(subject, ".") {
 		if token == "" || token == "*" || token == ">" {
-			return &FieldError{field, quote(subject), "a subject for one message, without empty tokens and wildcards"}
+			return &FieldError{field, Quote(subject), "a subject for one message, without empty tokens and wildcards"}
 		}
 	}
 	return nil

@@ -112,7 +112,7 @@ func ParseFactor(s string) (Factor, error) {
 		n = n*10 + int(c-'0')
 	}
 	if n < 1 || n > MaxFactor {
-		return 0, &FieldError{"replication_factor", quote(s), fmt.Sprintf("1 to %d, or cluster_size", MaxFactor)}
+		return 0, &FieldError{"replication_factor", Quote(s), fmt.Sprintf("1 to %d, or cluster_size", MaxFactor)}
 	}
 	return Factor(n), nil
 }
@@ -163,11 +163,11 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	}
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
-		return &FieldError{"duration", quote(string(b)), `a string such as "2s" or "500ms"`}
+		return &FieldError{"duration", Quote(string(b)), `a string such as "2s" or "500ms"`}
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return &FieldError{"duration", quote(s), `a number with a unit, such as "2s" or "500ms"`}
+		return &FieldError{"duration", Quote(s), `a number with a unit, such as "2s" or "500ms"`}
 	}
 	*d = Duration(v)
 	return nil
@@ -303,7 +303,7 @@ func (r *Restart) validate() error {
 	switch r.Policy {
 	case "", Permanent, Transient, Temporary:
 	default:
-		return &FieldError{"restart.policy", quote(string(r.Policy)), "permanent, transient or temporary"}
+		return &FieldError{"restart.policy", Quote(string(r.Policy)), "permanent, transient or temporary"}
 	}
 	if r.Max < 0 || r.Max > 1_000_000 {
 		return &FieldError{"restart.max", fmt.Sprint(r.Max), "0 (for the default) to 1000000"}
@@ -319,7 +319,7 @@ func (r *Redundancy) Validate() error {
 	switch r.Strategy {
 	case "", Singularity, Replication:
 	default:
-		return &FieldError{"redundancy.strategy", quote(string(r.Strategy)), "singularity or replication"}
+		return &FieldError{"redundancy.strategy", Quote(string(r.Strategy)), "singularity or replication"}
 	}
 	if r.Factor != ClusterSize && (r.Factor < 0 || r.Factor > MaxFactor) {
 		return &FieldError{"redundancy.replication_factor", fmt.Sprint(int(r.Factor)), fmt.Sprintf("1 to %d, or cluster_size", MaxFactor)}
@@ -330,12 +330,12 @@ func (r *Redundancy) Validate() error {
 	switch r.Model {
 	case "", ActiveActive, ActivePassive:
 	default:
-		return &FieldError{"redundancy.replication_model", quote(string(r.Model)), "active_active or active_passive"}
+		return &FieldError{"redundancy.replication_model", Quote(string(r.Model)), "active_active or active_passive"}
 	}
 	switch r.Signal {
 	case "", SignalNone, SignalActive, SignalPassive, SignalAll:
 	default:
-		return &FieldError{"redundancy.redundancy_signal", quote(string(r.Signal)), "none, active, passive or all"}
+		return &FieldError{"redundancy.redundancy_signal", Quote(string(r.Signal)), "none, active, passive or all"}
 	}
 	return nil
 }
@@ -367,7 +367,7 @@ func (s *Spec) Difference(o *Spec) string {
 func mapDifference(field string, s, o map[string]string) string {
 	value := func(m map[string]string, key string) string {
 		if v, ok := m[key]; ok {
-			return quote(v)
+			return Quote(v)
 		}
 		return "absent"
 	}
@@ -377,7 +377,7 @@ func mapDifference(field string, s, o map[string]string) string {
 		was, inS := s[key]
 		is, inO := o[key]
 		if was != is || inS != inO {
-			return fmt.Sprintf("%s.%s is %s there, found %s", field, key, value(s, key), value(o, key))
+			return fmt.Sprintf("%s.%s is %s there, found %s", field, Cut(key, maxQuoted), value(s, key), value(o, key))
 		}
 	}
 	return ""

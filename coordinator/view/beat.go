@@ -127,11 +127,11 @@ func (m *Machine) beatRefused(a protocol.BeatAnswer) {
 	b.next = m.now.Mono + beatRetry
 	switch a.Refused {
 	case protocol.RefusedFenced:
-		m.reincarnate("the coordinator " + a.Coordinator.Node + " says so: " + a.Detail)
+		m.reincarnate("the coordinator " + a.Coordinator.Node + " says so: " + protocol.Cut(a.Detail, protocol.MaxText))
 	case protocol.RefusedTaken:
 		m.nameTaken(a)
 	case protocol.RefusedConfig:
-		m.do(Refused{protocol.Problem{Code: protocol.CodeConflict, Message: a.Detail}})
+		m.do(Refused{protocol.Problem{Code: protocol.CodeConflict, Message: protocol.Cut(a.Detail, protocol.MaxText)}})
 	case protocol.RefusedWait, protocol.RefusedLeft:
 		b.taken = 0
 	}
@@ -149,7 +149,7 @@ func (m *Machine) nameTaken(a protocol.BeatAnswer) {
 	}
 	m.do(Refused{protocol.Problem{
 		Code:    protocol.CodeConflict,
-		Message: "name: a living node of hub " + m.cfg.Hub + " is called " + m.self.Node + " (" + a.Detail + ")",
+		Message: "name: a living node of hub " + m.cfg.Hub + " is called " + m.self.Node + " (" + protocol.Cut(a.Detail, protocol.MaxText) + ")",
 		Try:     "another name, or stop that node first",
 	}})
 }

@@ -1,7 +1,7 @@
 package view
 
 import (
-	"encoding/json"
+	"cmp"
 	"strconv"
 
 	"github.com/phub-io/phub/protocol"
@@ -39,15 +39,20 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	case protocol.VerbStatus:
 		return m.status(), nil
 	}
-	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + quoted(e.Verb) + " is not known", Try: "start, stop, move, ls, info, nodes or status"}
+	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + protocol.Quote(e.Verb) + " is not known", Try: "start, stop, move, ls, info, nodes or status"}
+}
+
+// badRequest says what is wrong with a request, of whatever length that is.
+func badRequest(verb string, err error) *protocol.Problem {
+	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "request " + verb + ": " + protocol.Cut(err.Error(), protocol.MaxText)}
 }
 
 func decoded[R any](e ControlReceived, handle func(e ControlReceived, r R) (any, *protocol.Problem)) (any, *protocol.Problem) {
 	var r R
-	if len(e.Data) > 0 {
-		if err := json.Unmarshal(e.Data, &r); err != nil {
-			return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "request " + e.Verb + ": " + err.Error(), Try: "JSON as the wire contract describes it"}
-		}
+	if err := protocol.DecodeRequest(e.Data, &r); err != nil {
+		p := badRequest(e.Verb, err)
+		p.Try = "JSON as the wire contract describes it"
+		return nil, p
 	}
 	return handle(e, r)
 }
@@ -76,11 +81,10 @@ func (m *Machine) startRequest(e ControlReceived, r protocol.StartRequest) (any,
 }
 
 func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
-	res := protocol.ChildResult{Child: s.Child}
 	if err := s.Validate(); err != nil {
-		res.Error = &protocol.Problem{Code: protocol.CodeBadRequest, Message: err.Error()}
-		return res
+		return badChild(s.Child, err)
 	}
+	res := protocol.ChildResult{Child: s.Child}
 	if named[s.Child] {
 		res.Error = &protocol.Problem{Code: protocol.CodeBadRequest, Message: "child " + s.Child + " is named twice in one request"}
 		return res
@@ -104,12 +108,23 @@ func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
 	return res
 }
 
+// badChild is the result of a child that can't be: its name may be of any length.
+func badChild(child string, err error) protocol.ChildResult {
+	return protocol.ChildResult{
+		Child: protocol.Cut(child, protocol.MaxChildName), Error: &protocol.Problem{Code: protocol.CodeBadRequest, Message: err.Error()},
+	}
+}
+
 func (m *Machine) stopRequest(e ControlReceived, r protocol.StopRequest) (any, *protocol.Problem) {
 	if p := m.refusesMany(e.Verb, len(r.Children)); p != nil {
 		return nil, p
 	}
 	results := make([]protocol.ChildResult, len(r.Children))
 	for i, child := range r.Children {
+		if err := protocol.ValidateChild(child); err != nil {
+			results[i] = badChild(child, err)
+			continue
+		}
 		results[i].Child = child
 		old, _ := m.specs.Get(child)
 		if w, busy := m.lead.desired.changing(child); busy {
@@ -130,6 +145,9 @@ func (m *Machine) stopRequest(e ControlReceived, r protocol.StopRequest) (any, *
 func (m *Machine) moveControl(e ControlReceived, r protocol.MoveRequest) (any, *protocol.Problem) {
 	if p := m.lead.waits.full(e.Verb, 1); p != nil {
 		return nil, p
+	}
+	if err := cmp.Or(protocol.ValidateChild(r.Child), protocol.ValidateNode(r.Node)); err != nil {
+		return nil, badRequest(e.Verb, err)
 	}
 	if p := m.moveRequest(r); p != nil {
 		return nil, p
@@ -240,11 +258,4 @@ func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {
 		return true
 	}
 	return false
-}
-
-func quoted(s string) string {
-	if len(s) > 140 {
-		s = s[:140] + "…"
-	}
-	return strconv.Quote(s)
 }

@@ -74,6 +74,9 @@ func (m *Machine) stranger(b protocol.Beat, holder *peer) (protocol.Refusal, str
 		return protocol.RefusedFenced, "its record says " + string(k.Status)
 	}
 	if holder == nil {
+		if len(m.lead.peers) >= len(v.Members)+maxJoining {
+			return protocol.RefusedWait, "as many nodes as may ask to join already"
+		}
 		m.lead.peers[b.Node] = m.joining(b)
 		m.watchRecord(b)
 		return protocol.RefusedWait, "being admitted"
@@ -89,6 +92,9 @@ func (m *Machine) stranger(b protocol.Beat, holder *peer) (protocol.Refusal, str
 	}
 	return protocol.RefusedTaken, "incarnation " + holder.in.ID
 }
+
+// maxJoining is how many nodes may be about to join: anybody who may send heartbeats may name as many as he likes.
+const maxJoining = 256
 
 // joining starts to watch a node that asks to become a member.
 func (m *Machine) joining(b protocol.Beat) *peer {

@@ -46,7 +46,10 @@ func (m *Machine) decideMembers() bool {
 // name, or has given up: it holds no lease, so nothing is to be waited for.
 func (m *Machine) supplanted(p *peer) bool {
 	k := m.nodes.Get(p.in.Node)
-	return k != nil && k.ID != p.in.ID && (k.Status.Alive() || m.now.Mono-p.heard > m.settings().Lease.Std())
+	if k == nil { // it never had a record that was seen here, or that is gone
+		return m.now.Mono-p.heard > m.settings().Lease.Std()
+	}
+	return k.ID != p.in.ID && (k.Status.Alive() || m.now.Mono-p.heard > m.settings().Lease.Std())
 }
 
 // mayAdmit reports whether a node may join: its record is its own, and nothing is left of an earlier

@@ -59,5 +59,5 @@ func (m *Machine) moved(child, node string) bool {
 }
 
 func noChild(child string) *protocol.Problem {
-	return &protocol.Problem{Code: protocol.CodeNotFound, Message: "child " + quoted(child) + " does not exist", Try: "phub child ls"}
+	return &protocol.Problem{Code: protocol.CodeNotFound, Message: "child " + protocol.Quote(child) + " does not exist", Try: "phub child ls"}
 }

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -145,6 +147,8 @@ func (m *Machine) fenceDue(p *peer) bool {
 	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && member && m.knowsSince(p.since):
 		p.fence = fenced // by a predecessor, or by its own leaving
 		return false
+	case k == nil && !member:
+		return false // it holds nothing, and there is nothing to fence
 	case k != nil && k.ID != p.in.ID:
 		if member {
 			m.refreshKey() // whether it came later is known after that
@@ -222,7 +226,7 @@ func (m *Machine) leadConn(e ConnAnswered) {
 	p := m.lead.peers[e.Node]
 	switch e.Evidence {
 	case Closed:
-		p.closed[e.Conn] = true
+		p.noteClosed(e.Conn, m.connsOf(p))
 	case Open:
 		p.suspect = false
 		if e.Conn == p.conn {
@@ -230,6 +234,17 @@ func (m *Machine) leadConn(e ConnAnswered) {
 		}
 	case Unknown:
 	}
+}
+
+// maxClosed bounds the connections of one node that are known to be closed.
+const maxClosed = 64
+
+// noteClosed notes that a connection is closed. Of many only those count that the node has now.
+func (p *peer) noteClosed(c protocol.Conn, now []protocol.Conn) {
+	if len(p.closed) >= maxClosed {
+		maps.DeleteFunc(p.closed, func(x protocol.Conn, _ bool) bool { return !slices.Contains(now, x) })
+	}
+	p.closed[c] = true
 }
 
 // over reports whether nothing that the fenced node was granted can still hold.

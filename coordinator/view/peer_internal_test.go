@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -70,5 +71,54 @@ func TestEvidence_ANewcomerTakesItOnlyOfACoordinatorThatIsAlone(t *testing.T) {
 		if got := m.coordDead(); got != c.want {
 			t.Errorf("%s: the closed connection is taken as the end: %t, want %t", name, got, c.want)
 		}
+	}
+}
+
+// Anybody who may send heartbeats may name as many nodes as he likes. They are forgotten when no record follows, and cost
+// no write.
+func TestMachine_NodesThatNeverJoinAreForgotten(t *testing.T) {
+	t.Parallel()
+	m := newLeadTest()
+	refused := map[string]int{}
+	written := 0
+	step := func(e Event) {
+		for _, a := range m.Step(m.now, e) {
+			switch a := a.(type) {
+			case AnswerBeat:
+				refused[a.Answer.Detail]++
+			case WriteNode:
+				if a.Record.Node != m.self.Node {
+					written++
+				}
+			}
+		}
+	}
+	for i := range 3 * maxJoining {
+		node := "x" + strconv.Itoa(i)
+		step(BeatReceived{Beat: protocol.Beat{V: 1, Incarnation: protocol.Incarnation{Node: node, ID: "id"}, Status: protocol.Up, Conn: protocol.Conn{Server: "s", Client: uint64(i)}}})
+	}
+	if n := len(m.lead.peers); n > maxJoining+1 || refused["being admitted"] != n || refused["as many nodes as may ask to join already"] != 3*maxJoining-n {
+		t.Errorf("%d peers, answers %v", n, refused)
+	}
+	for range 10 * time.Second / TickEvery {
+		m.now.Mono += TickEvery
+		m.key.accepted, m.key.fresh, m.op = m.now.Mono, true, nil // its record is renewed all the time, and no commit lasts
+		step(Tick{})
+	}
+	if len(m.lead.peers) > 0 || written > 0 {
+		t.Errorf("after 10 s: %d peers, %d records of others written", len(m.lead.peers), written)
+	}
+}
+
+func TestPeer_KnowsFewClosedConnections(t *testing.T) {
+	t.Parallel()
+	p := &peer{closed: map[protocol.Conn]bool{}}
+	now := []protocol.Conn{{Server: "now", Client: 1}}
+	p.noteClosed(now[0], now)
+	for i := range 1000 {
+		p.noteClosed(protocol.Conn{Server: "s", Client: uint64(i)}, now)
+	}
+	if len(p.closed) > maxClosed || !p.closed[now[0]] || !p.closed[protocol.Conn{Server: "s", Client: 999}] {
+		t.Errorf("knows %d, the present one %t", len(p.closed), p.closed[now[0]])
 	}
 }

@@ -30,7 +30,10 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 	return states
 }
 
-func (m *Machine) info(_ ControlReceived, r protocol.InfoRequest) (any, *protocol.Problem) {
+func (m *Machine) info(e ControlReceived, r protocol.InfoRequest) (any, *protocol.Problem) {
+	if err := protocol.ValidateChild(r.Child); err != nil {
+		return nil, badRequest(e.Verb, err)
+	}
 	if spec, _ := m.specs.Get(r.Child); spec == nil {
 		return nil, noChild(r.Child)
 	}
@@ -56,7 +59,10 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 // pageLimit is how many children a page of a list has at most.
 const pageLimit = 1000
 
-func (m *Machine) list(_ ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
+func (m *Machine) list(e ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
+	if err := checkList(&r); err != nil {
+		return nil, badRequest(e.Verb, err)
+	}
 	if r.Limit < 0 || r.Limit > pageLimit {
 		return nil, &protocol.Problem{Code: protocol.CodeBadRequest, Message: "limit: allowed is 1 to 1000"}
 	}
@@ -86,6 +92,19 @@ func (m *Machine) list(_ ControlReceived, r protocol.ListRequest) (any, *protoco
 		page.Children = append(page.Children, info)
 	}
 	return page, nil
+}
+
+// checkList checks what is compared with each child.
+func checkList(r *protocol.ListRequest) error {
+	if r.Filter != "" {
+		if err := protocol.ValidateFilter(r.Filter); err != nil {
+			return err
+		}
+	}
+	if r.Node != "" {
+		return protocol.ValidateNode(r.Node)
+	}
+	return nil
 }
 
 func (m *Machine) matches(r *protocol.ListRequest, child string, spec *protocol.Spec) bool {
