@@ -13,12 +13,12 @@ import (
 // request's sender chooses the reply subject, and what stands in a bucket anybody may have written: neither must become a
 // subject on which a node publishes without being looked at.
 var publishes = map[string]string{
-	"Session.reply":          "the reply subject of a request, which protocol.ValidateReply has found to be one for answers",
+	"Session.replyIf":        "the reply subject of a request, which protocol.ValidateReply has found to be one for answers",
 	"Session.publish":        "a bucket's subject and a key, which Session.checkWrites has looked at",
-	"Session.ask":            "a subject of this hub with a node's name, which protocol.ValidateNode has found valid, or of a server's id, which isServerID has",
+	"ask":                    "a subject of this hub with a node's name, which protocol.ValidateNode has found valid, or of a server's id, which isServerID has",
 	"Session.Probe":          "a subject of this hub with a node's name",
 	"Session.Wake":           "a subject of this hub with a node's name",
-	"Session.Announce":       "a subject of this hub with a child's or node's name",
+	"Session.Announce":       "a subject of this hub with a child's or node's name, which the decoders of views, entries and heartbeats have found valid",
 	"Session.askCoordinator": "a subject of this hub with one of the verbs that are served",
 	"Session.interest":       "one fixed subject",
 	"Session.holder":         "one fixed subject",

@@ -60,21 +60,29 @@ func (s *Session) Kick(ctx context.Context, node string, c protocol.Conn) error 
 }
 
 func (s *Session) kick(ctx context.Context, c protocol.Conn) error {
-	var answer struct {
-		Error *struct {
-			Description string `json:"description"`
-		} `json:"error"`
-	}
 	order := struct {
 		Client uint64 `json:"cid"`
 	}{c.Client}
-	if err := s.ask(ctx, protocol.KickSubject(c.Server), order, &answer); err != nil {
+	answer, err := ask(ctx, s, protocol.KickSubject(c.Server), order, decodeKicked)
+	if err != nil {
 		return fmt.Errorf("kick: %w", err)
 	}
 	if answer.Error != nil {
-		return fmt.Errorf("kick: server %s answers %q", c.Server, answer.Error.Description)
+		return fmt.Errorf("kick: server %s answers %.200q", c.Server, answer.Error.Description)
 	}
 	return nil
+}
+
+// kicked is a server's answer to an order to close a connection.
+type kicked struct {
+	Error *struct {
+		Description string `json:"description"`
+	} `json:"error"`
+}
+
+func decodeKicked(data []byte) (k kicked, err error) {
+	err = json.Unmarshal(data, &k)
+	return k, err
 }
 
 // isServerID reports whether id may be that of a NATS server, a public key: it becomes part of a subject.

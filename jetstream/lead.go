@@ -37,11 +37,11 @@ func (r *receiver) control(m *nats.Msg) {
 	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(reply, data, p) })
 }
 
-// answer sends a as JSON to whoever asked.
+// answer sends a as JSON to the node that asked.
 func (s *Session) answer(reply string, a any) {
 	data, err := json.Marshal(a)
 	if err == nil {
-		err = s.reply(reply, nil, data)
+		err = s.replyNode(reply, nil, data)
 	}
 	if err != nil {
 		s.log.Debug("answer", "to", reply, "error", err)
@@ -54,7 +54,9 @@ func (s *Session) answerControl(reply string, data []byte, p *protocol.Problem) 
 		data = nil
 	}
 	header, data := problemMessage(data, p)
-	s.send(reply, header, data)
+	if err := s.replyNode(reply, header, data); err != nil {
+		s.log.Debug("answer", "to", reply, "error", err)
+	}
 }
 
 // problemMessage is an answer as NATS services give it. A problem without data goes as data too, for

@@ -19,34 +19,39 @@ const (
 
 // Beat sends a heartbeat to the coordinator. coordinator.ErrNoResponders if there is none.
 func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
-	var a protocol.BeatAnswer
-	if err := s.ask(ctx, s.subjects.Beat(), b, &a); err != nil {
+	a, err := ask(ctx, s, s.subjects.Beat(), b, protocol.DecodeBeatAnswer)
+	if err != nil {
 		return protocol.BeatAnswer{}, fmt.Errorf("send heartbeat: %w", err)
 	}
 	return a, nil
 }
 
-// ask sends req as JSON and decodes the answer into resp.
-func (s *Session) ask(ctx context.Context, subject string, req, resp any) error {
+// ask sends req as JSON and decodes the answer.
+func ask[T any](ctx context.Context, s *Session, subject string, req any, decode func([]byte) (T, error)) (T, error) {
+	var none T
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	data, err := json.Marshal(req)
 	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
+		return none, fmt.Errorf("encode request: %w", err)
 	}
 	m, err := s.nc.RequestWithContext(ctx, subject, data)
 	if err != nil {
-		return portError(err)
+		return none, portError(err)
 	}
-	if err := json.Unmarshal(m.Data, resp); err != nil {
-		return fmt.Errorf("decode the answer to %s: %w", subject, err)
+	a, err := decode(m.Data)
+	if err != nil {
+		return none, fmt.Errorf("decode the answer to %s: %w", subject, err)
 	}
-	return nil
+	return a, nil
 }
 
 // Probe asks NATS whether anybody listens for a node, and returns at once. Nobody ever answers; the
 // server itself does if nobody listens.
 func (s *Session) Probe(node string) error {
+	if err := protocol.ValidateNode(node); err != nil { // it becomes part of a subject
+		return fmt.Errorf("probe: %w", err)
+	}
 	if err := s.nc.PublishRequest(s.subjects.Probe(node), s.probes+node, nil); err != nil {
 		return fmt.Errorf("probe node %s: %w", node, portError(err))
 	}
@@ -55,6 +60,9 @@ func (s *Session) Probe(node string) error {
 
 // Wake asks a node for a heartbeat now, and doesn't wait for it.
 func (s *Session) Wake(node string) error {
+	if err := protocol.ValidateNode(node); err != nil { // it becomes part of a subject
+		return fmt.Errorf("wake: %w", err)
+	}
 	if err := s.nc.Publish(s.subjects.Wake(node), nil); err != nil {
 		return fmt.Errorf("wake node %s: %w", node, portError(err))
 	}

@@ -12,14 +12,23 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// reply sends an answer to the subject that a request named; to "" none is sent. All answers go this way: whoever sends a
-// request chooses the subject, and must not have a node publish what it may not publish itself. An answer that is
-// refused is counted, the log has it at most once a minute, and it is no error.
+// reply sends an answer to the subject that a request named; to "" none is sent. All answers go this way, or by replyNode:
+// whoever sends a request chooses the subject, and must not have a node publish what it may not publish itself. An
+// answer that is refused is counted, the log has it at most once a minute, and it is no error.
 func (s *Session) reply(to string, header nats.Header, data []byte) error {
+	return s.replyIf(protocol.ValidateClientReply, to, header, data)
+}
+
+// replyNode does the same for a request that only nodes may send.
+func (s *Session) replyNode(to string, header nats.Header, data []byte) error {
+	return s.replyIf(protocol.ValidateReply, to, header, data)
+}
+
+func (s *Session) replyIf(valid func(string) error, to string, header nats.Header, data []byte) error {
 	if to == "" {
 		return nil
 	}
-	if err := protocol.ValidateReply(to); err != nil {
+	if err := valid(to); err != nil {
 		s.replyRefused(err)
 		return nil
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/coordinator/view"
+	"github.com/phub-io/phub/protocol"
 )
 
 func TestSeldom_IsDueOnceAMinute(t *testing.T) {
@@ -58,6 +61,25 @@ func TestInboxes_OneDoesNotTellTheNext(t *testing.T) {
 	for token := range b.waiting {
 		if len(token) < 20 {
 			t.Fatalf("inbox %q can be guessed", token)
+		}
+	}
+}
+
+func TestSession_NamesThatAreNoneReachNoSubject(t *testing.T) {
+	t.Parallel()
+	s := newSession(Config{Hub: "h", Node: "n"}) // without a connection: nothing can be published
+	defer s.stop()
+	for _, name := range []string{"", ">", "*", "a.b", "a b", "a\r\nPUB x 0\r\n", "_view", "$KV", "ä"} {
+		_, err := s.transport.AskRelease(t.Context(), name, protocol.ReleaseRequest{})
+		for what, err := range map[string]error{"probe": s.Probe(name), "wake": s.Wake(name), "release": err} {
+			if f := (*protocol.FieldError)(nil); !errors.As(err, &f) || f.Field != "node" {
+				t.Errorf("%s of %q: %v", what, name, err)
+			}
+		}
+	}
+	for _, key := range []string{"", ">", "a.*", "a..b", "a b", "_other", "$x", "a\r\n"} {
+		if err := s.checkWrites([]view.Write{{Key: key}}); err == nil {
+			t.Errorf("a write to key %q", key)
 		}
 	}
 }

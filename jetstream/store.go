@@ -73,6 +73,9 @@ func (s *Session) checkWrites(writes []view.Write) error {
 	keys := make(map[string]bool, len(writes))
 	for i := range writes {
 		w := &writes[i]
+		if err := protocol.ValidateKey(w.Key); err != nil {
+			return err
+		}
 		if keys[w.Key] {
 			return fmt.Errorf("found key %q twice, allowed is one write for each key", w.Key)
 		}

@@ -182,8 +182,11 @@ func (t *Transport) settle(ctx context.Context) error {
 
 // AskRelease asks a node to let go of children. coordinator.ErrNoResponders if it is not there.
 func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.ReleaseRequest) (protocol.ReleaseAnswer, error) {
-	var a protocol.ReleaseAnswer
-	if err := t.s.ask(ctx, t.s.subjects.Release(node), r, &a); err != nil {
+	if err := protocol.ValidateNode(node); err != nil { // it becomes part of a subject
+		return protocol.ReleaseAnswer{}, fmt.Errorf("ask for release: %w", err)
+	}
+	a, err := ask(ctx, t.s, t.s.subjects.Release(node), r, protocol.DecodeReleaseAnswer)
+	if err != nil {
 		return protocol.ReleaseAnswer{}, fmt.Errorf("ask node %s for release: %w", node, err)
 	}
 	return a, nil

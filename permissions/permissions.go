@@ -165,7 +165,7 @@ func (o *Options) validate(lists []List) error {
 		if err := validatePrefix("inbox_prefix", o.InboxPrefix); err != nil {
 			return err
 		}
-		if nodes := protocol.NodeInboxes(o.Hub); !slices.Contains(lists, Node) && overlap(o.InboxPrefix, nodes) {
+		if nodes := protocol.NodeInboxes(o.Hub); !slices.Equal(lists, []List{Node}) && overlap(o.InboxPrefix, nodes) {
 			return &protocol.FieldError{Field: "inbox_prefix", Found: o.InboxPrefix, Allowed: "a prefix of the user's own, such as " + protocol.InboxPrefix(o.Hub, "alice") + ": " + nodes + " is the nodes'"}
 		}
 	}

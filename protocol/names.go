@@ -42,6 +42,15 @@ func ValidateChild(name string) error {
 	return nil
 }
 
+// ValidateKey returns an error that says what is wrong with key as one that phub writes in a bucket: the name of a child or
+// node, ViewKey or ConfigKey. It becomes part of a subject.
+func ValidateKey(key string) error {
+	if key == ViewKey || key == ConfigKey {
+		return nil
+	}
+	return at("key", ValidateChild(key))
+}
+
 // ValidateFilter returns an error that says what is wrong with filter as a filter over children's names,
 // as NATS has them over subjects: tokens joined by single dots, * for any one token, > as the last token
 // for one or more. The name of a child is a filter.

@@ -17,7 +17,7 @@ const MaxReply = 512
 func ValidateReply(subject string) error {
 	const field = "reply"
 	if len(subject) > MaxReply {
-		return &FieldError{field, fmt.Sprintf("%s (%d bytes)", Quote(subject), len(subject)), fmt.Sprintf("at most %d bytes", MaxReply)}
+		return &FieldError{field, quoteLong(subject), fmt.Sprintf("at most %d bytes", MaxReply)}
 	}
 	if i := strings.IndexFunc(subject, func(c rune) bool { return c <= ' ' || c == 0x7f }); i >= 0 {
 		return &FieldError{field, Quote(subject), "a subject without spaces and control characters"}
@@ -32,4 +32,15 @@ func ValidateReply(subject string) error {
 		}
 	}
 	return nil
+}
+
+// ValidateClientReply is ValidateReply for requests that others than nodes may send. It also refuses the inboxes of nodes:
+// whoever named one would have a node answer what another node asked.
+func ValidateClientReply(subject string) error {
+	if hub, rest, _ := strings.Cut(subject, "."); strings.HasPrefix(hub, HubInboxes("")) {
+		if who, _, _ := strings.Cut(rest, "."); InboxPrefix("", who) == NodeInboxes("") {
+			return &FieldError{"reply", Quote(subject), "an inbox of the asker's own, not one of a node's"}
+		}
+	}
+	return ValidateReply(subject)
 }

@@ -38,6 +38,22 @@ func TestValidateReply_TakesWhatMayBeAnInbox(t *testing.T) {
 	}
 }
 
+func TestValidateClientReply_RefusesInboxesOfNodes(t *testing.T) {
+	t.Parallel()
+	for subject, taken := range map[string]bool{
+		protocol.NodeInboxes("h") + ".x.y": false, protocol.NodeInboxes("other") + ".x": false, protocol.NodeInboxes("h"): false,
+		"_INBOX_h.node-asks.x": true, "_INBOX_h.nodes.x": true, "_INBOX_h.alice.node": true, "_INBOX.node.x": true, "_INBOX_h": true, "node.x": true,
+		"phub.h.req.c": false, "$KV.x": false,
+	} {
+		if err := protocol.ValidateClientReply(subject); (err == nil) != taken {
+			t.Errorf("%s: error %v, expected that it is taken: %v", subject, err, taken)
+		}
+	}
+	if err := protocol.ValidateReply(protocol.NodeInboxes("h") + ".x"); err != nil {
+		t.Errorf("a node's request is not answered: %v", err)
+	}
+}
+
 func FuzzValidateReply(f *testing.F) {
 	f.Add("_INBOX.x")
 	f.Add("$JS.API.INFO")

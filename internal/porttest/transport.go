@@ -188,7 +188,10 @@ func closedSessionsSaySo(t *testing.T, s *setup) {
 		"Commit":     func() error { _, err := a.Commit(s.ctx, []view.Write{{Key: "k"}}); return err },
 		"Batch":      func() error { _, err := a.Commit(s.ctx, []view.Write{{Key: "k"}, {Key: "l"}}); return err },
 		"WriteSpecs": func() error { _, err := a.WriteSpecs(s.ctx, []view.Write{{Key: "k"}}); return err },
-		"WriteNode":  func() error { _, err := a.WriteNode(s.ctx, protocol.NodeRecord{}, 0); return err },
+		"WriteNode": func() error {
+			_, err := a.WriteNode(s.ctx, protocol.NodeRecord{Incarnation: incarnation("a")}, 0)
+			return err
+		},
 		"ReadKey":    func() error { _, err := a.ReadKey(s.ctx, placement, "k"); return err },
 		"Since":      func() error { _, _, err := a.Since(s.ctx, placement, 0); return err },
 		"Beat":       func() error { _, err := a.Beat(s.ctx, protocol.Beat{}); return err },
