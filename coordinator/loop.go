@@ -164,6 +164,8 @@ func (l *loop) atOnce(a view.Action) bool {
 	case view.HasLeft:
 		l.c.cfg.Logger.Info("left the hub", "hub", l.c.cfg.Hub, "node", l.c.cfg.Node)
 		l.done = true
+	case view.CountRefused:
+		l.c.cfg.Refused.Count(a.Reason)
 	case view.Note:
 		l.c.log(a)
 	default:
@@ -357,7 +359,13 @@ func outcome(err error) view.Outcome {
 // handler puts what arrives into the inbox.
 type handler loop
 
-func (h *handler) Record(r view.Record) { h.inbox.put(input{event: view.RecordStored{Record: r}}) }
+// Record keeps of a live record what the machine looks at: anybody may have sent it, and it waits in the inbox.
+func (h *handler) Record(r view.Record) {
+	if r.Bucket != protocol.NodesBucket || len(r.Value) > view.MaxHeard {
+		r.Value = nil
+	}
+	h.inbox.put(input{event: view.RecordStored{Record: r}})
+}
 
 func (h *handler) Beat(b protocol.Beat, answer func(protocol.BeatAnswer)) {
 	h.inbox.put(input{event: view.BeatReceived{Beat: b}, beat: answer})

@@ -27,8 +27,7 @@ type Session interface {
 	// Conn names the connection.
 	Conn() protocol.Conn
 	// Serve delivers what arrives to h, until the session ends, and returns when the server has
-	// registered the interest. The coordinator calls it once, first. After it, no live record is
-	// missed silently: a hole in the revisions of a bucket means that one was.
+	// registered the interest. The coordinator calls it once, first.
 	Serve(ctx context.Context, h Handler) error
 	// Lead starts (or ends) to listen to what only the coordinator hears: heartbeats and relayed
 	// control requests. It returns when the server has registered it.
@@ -91,7 +90,8 @@ type Message struct {
 // Handler receives what arrives. Its methods are called concurrently, return soon, and never after
 // the session's Done is closed and Serve's context has ended.
 type Handler interface {
-	// Record is called for each record that a bucket's stream stores, in order for each bucket.
+	// Record is called for each record that a bucket's stream stores, in order for each bucket; and for each message
+	// that looks like one: anybody may have sent it.
 	Record(r view.Record)
 	// Missed is called when live records of a bucket were lost because they came faster than they were taken.
 	Missed(b protocol.Bucket)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,6 +28,8 @@ const (
 func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	first := make(chan found, 1)
+	go func() { first <- s.soonNext(ctx, b, after+1) }() // most often that is all that there is
 	info, err := s.soonInfo(ctx, b)
 	if err != nil {
 		return nil, 0, s.bucketError("read", b, err)
@@ -36,10 +39,14 @@ func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([
 		return nil, last, nil
 	}
 	var recs []view.Record
-	if min(last-after, info.State.Msgs) > fewMessages {
-		if recs, err = s.bulk(ctx, b, after+1, last); err != nil {
-			return nil, 0, s.bucketError("read", b, err)
-		}
+	switch n := min(last-after, info.State.Msgs); {
+	case n > fewMessages:
+		recs, err = s.bulk(ctx, b, after+1, last)
+	default:
+		recs, err = s.few(ctx, b, <-first, last)
+	}
+	if err != nil {
+		return nil, 0, s.bucketError("read", b, err)
 	}
 	recs, err = s.tail(ctx, b, recs, after, last)
 	if err != nil {
@@ -61,10 +68,51 @@ func (s *Session) soonInfo(ctx context.Context, b protocol.Bucket) (*jetstream.S
 	return s.streamInfo(ctx, b)
 }
 
-func (s *Session) soonNext(ctx context.Context, b protocol.Bucket, seq uint64) (view.Record, bool, error) {
+// found is the answer to one request for a record.
+type found struct {
+	record view.Record
+	ok     bool
+	err    error
+}
+
+func (s *Session) soonNext(ctx context.Context, b protocol.Bucket, seq uint64) found {
 	ctx, cancel := context.WithTimeout(ctx, stepWait)
 	defer cancel()
-	return s.next(ctx, b, seq)
+	var f found
+	f.record, f.ok, f.err = s.next(ctx, b, seq)
+	return f
+}
+
+// few returns a first record, and those that follow it closely, up to a revision: all are asked for at once.
+func (s *Session) few(ctx context.Context, b protocol.Bucket, first found, last uint64) ([]view.Record, error) {
+	if first.err != nil || !first.ok {
+		return nil, first.err
+	}
+	recs := []view.Record{first.record}
+	from := first.record.Revision + 1
+	if from > last || last-from >= fewMessages {
+		return recs, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	defer cancel()
+	more := make([]found, last-from+1)
+	var wg sync.WaitGroup
+	for i := range more {
+		wg.Go(func() {
+			f := &more[i]
+			f.record, f.ok, f.err = s.get(ctx, b, getRequest{Seq: from + uint64(i)})
+		})
+	}
+	wg.Wait()
+	for _, f := range more {
+		if f.err != nil {
+			return nil, f.err
+		}
+		if f.ok {
+			recs = append(recs, f.record)
+		}
+	}
+	return recs, nil
 }
 
 // tail appends to recs what the leader has after them, up to a revision.
@@ -73,15 +121,15 @@ func (s *Session) tail(ctx context.Context, b protocol.Bucket, recs []view.Recor
 		after = recs[n-1].Revision
 	}
 	for after < last {
-		r, ok, err := s.soonNext(ctx, b, after+1)
-		if err != nil {
-			return nil, err
+		f := s.soonNext(ctx, b, after+1)
+		if f.err != nil {
+			return nil, f.err
 		}
-		if !ok {
+		if !f.ok {
 			break
 		}
-		recs = append(recs, r)
-		after = r.Revision
+		recs = append(recs, f.record)
+		after = f.record.Revision
 	}
 	return recs, nil
 }

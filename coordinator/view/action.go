@@ -97,6 +97,8 @@ type (
 	Refused struct{ Problem protocol.Problem }
 	// HasLeft says that this node's leaving is recorded.
 	HasLeft struct{}
+	// CountRefused counts input that was refused.
+	CountRefused struct{ Reason protocol.Reason }
 	// Note is for the log.
 	Note struct {
 		Level Level
@@ -137,4 +139,5 @@ func (AnnounceEvent) action() {}
 func (Admitted) action()      {}
 func (Refused) action()       {}
 func (HasLeft) action()       {}
+func (CountRefused) action()  {}
 func (Note) action()          {}

@@ -113,12 +113,8 @@ func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	b.answered, b.taken, b.behind = b.sent, 0, 0
 	m.renew(b.sent, m.settings().Lease.Std())
 	// What the answer before this one knew must have arrived by now.
-	if b.revision > m.history.Last() {
-		m.reload(protocol.PlacementBucket)
-	}
-	if b.specs > m.specs.Last() {
-		m.reload(protocol.ChildrenBucket)
-	}
+	m.history.hinted(b.revision, m.now.Mono)
+	m.specs.hinted(b.specs, m.now.Mono)
 	b.revision, b.specs = a.Revision, a.Specs
 }
 

@@ -86,13 +86,7 @@ func (m *Machine) committedOp(e Committed) {
 		return
 	}
 	delete(m.refused, protocol.PlacementBucket)
-	first := e.Revision - uint64(len(op.writes)) + 1
-	for i, w := range op.writes {
-		m.stored(Record{
-			Bucket: protocol.PlacementBucket, Key: w.Key, Value: w.Value, Deleted: w.Delete,
-			Revision: first + uint64(i),
-		})
-	}
+	m.acknowledged(protocol.PlacementBucket, op.writes, e.Revision)
 }
 
 // readRefused reads keys that were refused: those where nothing should stand but a delete marker, which the stream

@@ -15,7 +15,7 @@ func newLeadTest() *Machine {
 	m := newRecordsTest()
 	spec := protocol.Spec{Child: "a", Kind: "echo"}.WithDefaults(protocol.Redundancy{})
 	m.specs.caughtUp(0)
-	m.specs.Stored(Record{Bucket: protocol.ChildrenBucket, Key: "a", Value: encode(spec), Revision: 1})
+	m.specs.Loaded([]Record{{Bucket: protocol.ChildrenBucket, Key: "a", Value: encode(spec), Revision: 1}}, 1)
 	m.history.Loaded([]Record{{Bucket: protocol.PlacementBucket, Key: protocol.ViewKey, Revision: 1, Value: encode(protocol.View{
 		V: 1, Number: 1, Coordinator: m.self, Members: []protocol.Member{{Incarnation: m.self, Since: 1}}, Batch: 1, Nonce: "x", Time: "t",
 	})}}, 1)

@@ -51,6 +51,7 @@ type specOp struct {
 	id     uint64
 	sent   []specWrite
 	writes []Write
+	keys   set
 }
 
 // interrupt puts back what was under way when the connection ended.
@@ -90,7 +91,7 @@ func (m *Machine) desiredDue() {
 		return
 	}
 	n := min(len(d.queue), MaxCommit)
-	op := &specOp{}
+	op := &specOp{keys: set{}}
 	seen := map[string]bool{}
 	rest := d.queue[n:]
 	var later []specWrite
@@ -105,6 +106,7 @@ func (m *Machine) desiredDue() {
 			seen[w.child] = true
 			op.sent = append(op.sent, w)
 			op.writes = append(op.writes, m.writeOf(w))
+			op.keys[w.child] = true
 		}
 	}
 	d.queue = append(later, rest...)
@@ -151,11 +153,7 @@ func (m *Machine) specsWritten(e SpecsWritten) {
 	}
 	delete(m.refused, protocol.ChildrenBucket)
 	first := e.Revision - uint64(len(d.op.writes)) + 1
-	for i, w := range d.op.writes {
-		m.stored(Record{
-			Bucket: protocol.ChildrenBucket, Key: w.Key, Value: w.Value, Deleted: w.Delete, Revision: first + uint64(i),
-		})
-	}
+	m.acknowledged(protocol.ChildrenBucket, d.op.writes, e.Revision)
 	if m.lead == nil {
 		return
 	}

@@ -41,6 +41,9 @@ const (
 	Closed
 )
 
+// MaxHeard is the largest value of a live record that is looked at, in bytes: a longer one is read from the stream.
+const MaxHeard = 16 << 10
+
 type (
 	// Tick says that time passed. One is due every TickEvery.
 	Tick struct{}
@@ -53,7 +56,8 @@ type (
 	// LocalReport brings what the running side of this node has to say.
 	LocalReport struct{ Report protocol.Report }
 
-	// RecordStored is a live record of a bucket.
+	// RecordStored is a live record of a bucket. Anybody may have sent it. Its value is looked at only if it is a node's, and
+	// no longer than MaxHeard.
 	RecordStored struct{ Record Record }
 	// RecordsMissed says that live records of a bucket were lost: too many came at once.
 	RecordsMissed struct{ Bucket protocol.Bucket }

@@ -1,56 +1,59 @@
 package view
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
-// feed puts the live records of one bucket in order, and notices when one was missed. The revisions
-// of a stream are dense, so a hole means a loss; what was read back in one go may have holes, because
-// a bucket keeps only the last record of each key.
+// feed knows up to where the records of one bucket are known, and that there are said to be more.
+//
+// Anybody in the account may publish what looks like a record that the bucket's stream repeats. So a live record is a
+// hint that something was stored, and no more: what is taken was read from the stream, or was acknowledged to this
+// node as its own write. A hint is good for one read. What the stream does not reach then was never stored, and is
+// forgotten: nothing waits for it.
 type feed struct {
 	last   uint64
-	ahead  []Record // arrived after a hole, in order
 	loaded bool
-	unsafe Unsafe // for tests only
+	hint   uint64        // the largest revision that somebody spoke of since the last read began
+	due    time.Duration // when it is to be read
+	unsafe Unsafe        // for tests only, as what follows
+	awaits uint64
 }
-
-// maxAhead bounds what is kept behind a hole; what is dropped is read back later.
-const maxAhead = 10_000
 
 // Last returns the revision up to which everything is known.
 func (f *feed) Last() uint64 { return f.last }
 
-// Synced reports whether the bucket was read once and no record is known to be missing.
-func (f *feed) Synced() bool { return f.loaded && len(f.ahead) == 0 }
+// Synced reports whether the bucket was read since the connection was opened.
+func (f *feed) Synced() bool { return f.loaded && f.awaits <= f.last }
 
-// live returns the records that can be applied now that r arrived.
-func (f *feed) live(r Record) []Record {
-	switch {
-	case r.Revision <= f.last:
-		return nil
-	case !f.loaded || r.Revision != f.last+1:
-		if len(f.ahead) < maxAhead {
-			f.ahead = append(f.ahead, r)
-		}
-		return nil
+// hinted notes that somebody speaks of a revision, and when the bucket is to be read for its sake.
+func (f *feed) hinted(revision uint64, due time.Duration) {
+	if revision <= f.last {
+		return
 	}
-	f.last = r.Revision
-	return []Record{r}
+	if f.hint <= f.last || due < f.due {
+		f.due = due
+	}
+	f.hint = max(f.hint, revision)
 }
 
-// caughtUp notes that everything up to last is known, and returns what follows of the records that
-// had arrived too early.
-func (f *feed) caughtUp(last uint64) []Record {
+// wants reports whether the bucket is to be read for the sake of a hint.
+func (f *feed) wants(now time.Duration) bool { return f.hint > f.last && now >= f.due }
+
+// covered returns the hint, which a read that begins now finds to be true or not.
+func (f *feed) covered() uint64 {
+	hint := f.hint
+	f.hint = 0
+	return hint
+}
+
+// caughtUp notes that everything up to last is known.
+func (f *feed) caughtUp(last uint64) {
 	f.loaded = true
 	f.last = max(f.last, last)
-	ahead := f.ahead
-	f.ahead = nil
-	var next []Record
-	for _, r := range ahead {
-		next = append(next, f.live(r)...)
-	}
-	return next
 }
 
-// lost notes that live records may have been missed: nothing is sure until the next read.
-func (f *feed) lost() { f.loaded, f.ahead = false, nil }
+// lost notes that hints may have been missed: nothing is sure until the next read.
+func (f *feed) lost() { f.loaded, f.hint = false, 0 }
 
 func compare(a, b string) int { return strings.Compare(a, b) }

@@ -16,7 +16,7 @@ type Placed struct {
 }
 
 // History follows the placement bucket: it holds records back until the view that commits them
-// arrives, and drops what no view commits. It is the same on every node.
+// is read, and drops what no view commits. It is the same on every node.
 //
 // A commit is one atomic batch, so its records stand in the stream without a gap, the view last. A
 // record that is not among those was written by somebody else: it is reported and never obeyed.
@@ -30,13 +30,13 @@ type History struct {
 	bad      map[string]string             // keys whose last record is not to be obeyed, and why
 	pending  []pending                     // since the last view
 	newest   uint64                        // the largest view number that any entry mentions
-	restored bool                          // records are being read back, not followed live
+	restored bool                          // the records that are being taken were read back, with some left out
 	missed   bool                          // records were not read back, and no view since then says that they are no loss
 	unsure   bool                          // the view's key holds none, and views before that may have been missed
 }
 
-// pending is a record that waits for the view that commits it. One that was read back vouches for
-// itself, also if the view arrives live: those between may be gone.
+// pending is a record that waits for the view that commits it. One that was read back with others left out vouches for
+// itself: those may have been views.
 type pending struct {
 	Record
 	restored bool
@@ -114,17 +114,16 @@ func (h *History) Newest() uint64 {
 	return h.newest
 }
 
-// Stored takes a record from the live feed.
-func (h *History) Stored(r Record) []Commit { return h.apply(h.live(r)) }
-
-// Loaded takes what was read back after Last(): records, and the stream's last revision then.
+// Loaded takes what the stream holds after Last(): records, and its last revision then. Where none is left out between
+// the two, the records are followed as they were stored.
 func (h *History) Loaded(records []Record, last uint64) []Commit {
-	h.vouch()
-	h.missed = h.missed || h.leavesOut(records, last)
-	h.restored = true
+	if h.restored = h.leavesOut(records, last); h.restored {
+		h.vouch()
+		h.missed = true
+	}
 	commits := h.apply(records)
-	h.restored = false
-	return append(commits, h.apply(h.caughtUp(last))...)
+	h.caughtUp(last)
+	return commits
 }
 
 // leavesOut reports whether some of the revisions up to the last one are not among the records that were read

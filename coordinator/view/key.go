@@ -15,6 +15,7 @@ type ownKey struct {
 	sent     time.Duration // when the write under way was sent
 	accepted time.Duration // when the last accepted write was sent
 	revision uint64        // of that write
+	value    []byte        // of the write under way
 	floor    uint64        // the bucket's end as it was known when the write under way was sent
 	next     time.Duration // when the next is due
 	beat     uint64
@@ -93,7 +94,9 @@ func (m *Machine) writeKey() {
 	k.sent, k.floor = m.now.Mono, m.nodes.Last()
 	k.beat++
 	k.next = m.now.Mono + m.keyInterval()
-	m.do(WriteNode{Record: m.ownRecord(), Last: m.nodes.Revision(m.self.Node)})
+	rec := m.ownRecord()
+	k.value = encode(rec)
+	m.do(WriteNode{Record: rec, Last: m.nodes.Revision(m.self.Node)})
 }
 
 // keyInterval is a heartbeat while the lease lives by this key, and longer while the coordinator
@@ -199,7 +202,7 @@ func (m *Machine) keyRead(e KeyRead) {
 
 // nodeRead takes a record read from the leader, also one that says that nothing is left of the key.
 func (m *Machine) nodeRead(e KeyRead) {
-	if e.Record.Revision < m.nodes.Revision(e.Key) {
+	if e.Record.Revision < m.nodes.Revision(e.Key) && m.nodes.Sure(e.Key) {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
 	if e.Record.Revision == 0 {
@@ -248,6 +251,7 @@ func (m *Machine) keyFollowed(known *Known) bool {
 func (n *Nodes) forget(node string) {
 	delete(n.nodes, node)
 	delete(n.bad, node)
+	delete(n.unsure, node)
 	n.keys[node] = 0
 }
 

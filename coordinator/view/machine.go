@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,22 +62,12 @@ type Machine struct {
 	ops     uint64    // counts commits, for their nonces
 	lead    *lead     // nil unless this node holds the role
 	pace    pace
-	refused map[protocol.Bucket]int // conflicts in a row
+	refused map[protocol.Bucket]int  // conflicts in a row
+	asked   map[string]time.Duration // when a node's record was last read for a fence
 	kicks   kicks
 	leaving bool
 	left    bool
 	started string
-}
-
-// load is the reading of one bucket.
-type load struct {
-	busy  bool
-	again bool          // to be read although nothing is known to be missing
-	fresh bool          // the one under way began after that was asked for
-	tries int           // since the last that succeeded
-	short int           // answers in a row that end before what is known
-	retry time.Duration // not before this instant
-	began time.Duration // when the last one did; 0: none has
 }
 
 // TickEvery is how often a Tick is due.
@@ -86,7 +77,7 @@ const TickEvery = 25 * time.Millisecond
 func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.NewID()},
-		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, kicks: kicks{of: map[string]time.Duration{}},
+		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, asked: map[string]time.Duration{}, kicks: kicks{of: map[string]time.Duration{}},
 	}
 	m.forget()
 	m.local.reset()
@@ -128,7 +119,7 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	case LocalReport:
 		m.takeReport(e.Report)
 	case RecordStored:
-		due = m.stored(e.Record)
+		due = m.heard(e.Record)
 	case RecordsMissed:
 		m.recordsMissed(e.Bucket)
 	case RecordsLoaded:
@@ -263,6 +254,7 @@ func (m *Machine) disconnect() {
 	m.specs.lost()
 	m.nodes.lost()
 	clear(m.loads)
+	clear(m.asked)
 	m.key.disconnected()
 	m.beats.reset()
 	m.coord.reset()
@@ -287,23 +279,97 @@ func (m *Machine) reincarnate(why string) {
 	m.do(Assign{View: m.viewNumber(), Reset: true})
 }
 
-// stored takes a record, and reports whether anything may be due after it: thousands arrive one by
+// heard takes a live record, and reports whether anything may be due after it: thousands arrive one by
 // one when many children start.
-func (m *Machine) stored(r Record) bool {
-	switch r.Bucket {
-	case protocol.PlacementBucket:
-		commits := m.history.Stored(r)
-		m.committed(commits)
-		return len(commits) > 0 || !m.history.Synced() || m.history.bad[r.Key] != ""
-	case protocol.ChildrenBucket:
-		m.specsChanged(m.specs.Stored(r))
-		return !m.specs.Synced()
-	case protocol.NodesBucket:
-		m.nodeStored(r)
+func (m *Machine) heard(r Record) bool {
+	if r.Bucket == protocol.NodesBucket {
+		m.nodeHeard(r)
+		return true
 	}
-	return true
+	f := m.feedOf(r.Bucket)
+	if m.cfg.Unsafe.ObeyLive && r.Revision == f.last+1 {
+		m.take(r.Bucket, []Record{r}, r.Revision)
+		return true
+	}
+	f.hinted(r.Revision, m.hintDue(r))
+	return f.wants(m.now.Mono) && !m.loads[r.Bucket].underWay()
 }
 
+// hintPatience is how long a live record waits for what it belongs to: the view that commits it, or the answer to this
+// node's own write.
+const hintPatience = TickEvery
+
+// hintDue returns when a bucket is to be read for the sake of a live record.
+func (m *Machine) hintDue(r Record) time.Duration {
+	placement := r.Bucket == protocol.PlacementBucket
+	if m.writes(r) || placement && r.Key != protocol.ViewKey {
+		return m.now.Mono + hintPatience
+	}
+	return m.now.Mono
+}
+
+// writes reports whether this node itself is writing the key of a record at this moment.
+func (m *Machine) writes(r Record) bool {
+	switch {
+	case r.Bucket == protocol.PlacementBucket && m.op != nil:
+		return m.op.keys[r.Key]
+	case r.Bucket == protocol.ChildrenBucket && m.lead != nil && m.lead.desired.op != nil:
+		return m.lead.desired.op.keys[r.Key]
+	}
+	return false
+}
+
+// acknowledged takes what this node wrote, as the stream's leader acknowledged it. If something else was stored before it, or
+// it is known already, the bucket is read.
+func (m *Machine) acknowledged(b protocol.Bucket, writes []Write, revision uint64) {
+	f := m.feedOf(b)
+	n := uint64(len(writes))
+	if revision != f.last+n {
+		f.hinted(revision, m.now.Mono)
+		return
+	}
+	records := make([]Record, 0, n)
+	for i, w := range writes {
+		records = append(records, Record{Bucket: b, Key: w.Key, Value: w.Value, Deleted: w.Delete, Revision: f.last + 1 + uint64(i)})
+	}
+	m.take(b, records, revision)
+}
+
+// take follows what a stream holds after what is known of it, up to a revision.
+func (m *Machine) take(b protocol.Bucket, records []Record, last uint64) {
+	loaded := m.feedOf(b).loaded
+	switch b {
+	case protocol.PlacementBucket:
+		commits := m.history.Loaded(records, last)
+		m.history.loaded = loaded
+		m.committed(commits)
+	case protocol.ChildrenBucket:
+		changes := m.specs.Loaded(records, last)
+		m.specs.loaded = loaded
+		m.specsChanged(changes)
+	}
+}
+
+// nodeHeard takes a live record of a node. Of this node's own only its writes are taken.
+func (m *Machine) nodeHeard(r Record) {
+	own := r.Key == m.self.Node && !m.cfg.Unsafe.ObeyRecords
+	switch {
+	case own && m.key.busy && bytes.Equal(r.Value, m.key.value):
+		return // its answer is about to come
+	case own && r.Revision > m.nodes.Revision(r.Key):
+		m.nodes.wild(m.now.Mono, r.Revision)
+		return
+	case !m.nodes.Heard(m.now.Mono, r):
+		return
+	}
+	m.keySeen(r.Key)
+	m.leadNode(r.Key)
+	if m.mayFence(r.Key) && !m.cfg.Unsafe.FenceUnread {
+		m.readNode(r.Key, confirmEvery)
+	}
+}
+
+// nodeStored takes a node's record that was read, or that this node wrote.
 func (m *Machine) nodeStored(r Record) {
 	if m.nodes.Stored(m.now.Mono, r) {
 		m.keySeen(r.Key)
@@ -323,118 +389,6 @@ func (m *Machine) specsChanged(changes []SpecChange) {
 		m.localSpec(c)
 		m.leadSpec(c)
 	}
-}
-
-// loadDue reads the buckets of which something is missing.
-func (m *Machine) loadDue() {
-	for _, b := range []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket} {
-		f := m.feedOf(b)
-		l := m.loads[b]
-		if l == nil {
-			l = &load{}
-			m.loads[b] = l
-		}
-		if b == protocol.NodesBucket && m.nodes.Missed(m.now.Mono) {
-			l.again = true
-		}
-		if f.Synced() && !l.again || l.busy || m.now.Mono < l.retry {
-			continue
-		}
-		l.busy, l.fresh, l.began = true, l.again, m.now.Mono
-		m.do(Load{Bucket: b, After: f.Last(), Try: l.tries})
-	}
-}
-
-// reload reads what is missing of a bucket, although no hole in the live records told so.
-func (m *Machine) reload(b protocol.Bucket) {
-	if f := m.feedOf(b); f.loaded {
-		f.loaded = false
-	}
-}
-
-// readAgain reads what is missing of a bucket, while what is known stays good for everything else.
-func (m *Machine) readAgain(b protocol.Bucket) {
-	if m.loads[b] == nil {
-		m.loads[b] = &load{}
-	}
-	m.loads[b].again = true
-}
-
-// recordsMissed has a bucket read of which live records were lost. While more are lost all the time, it is read at a steady
-// pace.
-func (m *Machine) recordsMissed(b protocol.Bucket) {
-	m.readAgain(b)
-	if l := m.loads[b]; l.began > 0 {
-		l.retry = max(l.retry, l.began+missedPause)
-	}
-}
-
-const missedPause = 250 * time.Millisecond
-
-const loadRetry = 100 * time.Millisecond
-
-// A bucket that ends before what was read of it may be read from a server that is behind. If it still
-// does after some time, it is not the bucket that it was.
-const (
-	shortRetry = 500 * time.Millisecond
-	shortMost  = 4
-)
-
-func (m *Machine) loaded(e RecordsLoaded) {
-	l := m.loads[e.Bucket]
-	if l == nil || !l.busy {
-		return // of a connection that is no more
-	}
-	l.busy = false
-	l.tries++
-	if e.Outcome != Done {
-		l.retry = m.now.Mono + loadRetry
-		return
-	}
-	l.tries = 0
-	if f := m.feedOf(e.Bucket); e.Last < f.Last() {
-		l.retry = m.now.Mono + shortRetry
-		if l.short++; l.short >= shortMost {
-			m.historyLost(e.Bucket, f.Last(), e.Last)
-		}
-		return
-	}
-	l.short = 0
-	switch e.Bucket {
-	case protocol.PlacementBucket:
-		m.committed(m.history.Loaded(e.Records, e.Last))
-	case protocol.ChildrenBucket:
-		m.specsChanged(m.specs.Loaded(e.Records, e.Last))
-		if m.lead != nil && l.again == l.fresh {
-			m.lead.inherits = false
-		}
-	case protocol.NodesBucket:
-		m.nodesLoaded(e)
-	}
-	l.again = l.again && !l.fresh
-}
-
-func (m *Machine) nodesLoaded(e RecordsLoaded) {
-	for _, r := range e.Records {
-		m.nodeStored(r)
-	}
-	m.nodes.Loaded(m.now.Mono, nil, e.Last)
-}
-
-// historyLost starts from nothing: the bucket is not the one that this node followed.
-func (m *Machine) historyLost(b protocol.Bucket, had, has uint64) {
-	m.note(Error, "bucket %s went back from revision %d to %d: it was deleted, or restored from an older copy; starting anew from what it holds", b, had, has)
-	m.startAnew("the hub's history was replaced")
-}
-
-// startAnew follows the buckets from nothing, as another incarnation: what this one decided and was granted rests on
-// what it knew.
-func (m *Machine) startAnew(why string) {
-	m.stepDown(why)
-	m.forget()
-	clear(m.loads)
-	clear(m.refused)
-	m.reincarnate(why)
 }
 
 func (m *Machine) feedOf(b protocol.Bucket) *feed {

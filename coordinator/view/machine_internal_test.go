@@ -9,60 +9,6 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-func record(rev uint64) Record { return Record{Key: "k", Revision: rev} }
-
-func revisions(records []Record) []uint64 {
-	var revs []uint64
-	for _, r := range records {
-		revs = append(revs, r.Revision)
-	}
-	return revs
-}
-
-func TestFeed_KeepsWhatCameTooEarly(t *testing.T) {
-	t.Parallel()
-	var f feed
-	if got := f.live(record(3)); got != nil || f.Synced() {
-		t.Errorf("before the first read: found %v, synced %t", got, f.Synced())
-	}
-	if got := revisions(f.caughtUp(2)); !slices.Equal(got, []uint64{3}) || !f.Synced() || f.Last() != 3 {
-		t.Errorf("after the read: found %v, synced %t, last %d", got, f.Synced(), f.Last())
-	}
-	if got := f.live(record(3)); got != nil {
-		t.Errorf("the same again: found %v", got)
-	}
-	for _, rev := range []uint64{5, 6, 8} {
-		if got := f.live(record(rev)); got != nil || f.Synced() {
-			t.Errorf("%d after a hole: found %v, synced %t", rev, got, f.Synced())
-		}
-	}
-	if got := revisions(f.caughtUp(5)); !slices.Equal(got, []uint64{6}) || f.Synced() {
-		t.Errorf("read up to the first hole: found %v, synced %t", got, f.Synced())
-	}
-	if got := revisions(f.caughtUp(7)); !slices.Equal(got, []uint64{8}) || !f.Synced() {
-		t.Errorf("read up to the second: found %v, synced %t", got, f.Synced())
-	}
-	f.lost()
-	if f.Synced() || f.Last() != 8 {
-		t.Errorf("after a break: synced %t, last %d", f.Synced(), f.Last())
-	}
-}
-
-func TestFeed_BoundsWhatItKeeps(t *testing.T) {
-	t.Parallel()
-	var f feed
-	f.caughtUp(0)
-	for rev := range uint64(maxAhead + 100) {
-		f.live(record(rev + 2))
-	}
-	if len(f.ahead) != maxAhead {
-		t.Errorf("keeps %d", len(f.ahead))
-	}
-	if got := f.caughtUp(1); len(got) != maxAhead || !f.Synced() {
-		t.Errorf("found %d after the read, synced %t", len(got), f.Synced())
-	}
-}
-
 // TestTrust_EndsBeforeTheWaitForIt draws a renewal as it is sent, stored and seen, on two clocks whose
 // rates differ by up to 10 %: whoever waits for the term from when it saw the renewal must not be done
 // before who sent it has ceased to trust it.

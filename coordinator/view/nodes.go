@@ -1,8 +1,8 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -20,6 +20,7 @@ type Known struct {
 	Renewed time.Duration
 	// before is the same of the incarnations that had the name earlier: they renewed nothing after it.
 	before time.Duration
+	value  []byte // the record as it was stored, or heard
 }
 
 // renewed returns an instant after which an incarnation of this name renewed nothing.
@@ -32,33 +33,46 @@ func (k *Known) renewed(in protocol.Incarnation) time.Duration {
 
 // Nodes follows the nodes bucket. Unlike the others it may miss records for a while: every decision that
 // rests on it is made by a compare-and-set on the revision that it knows.
+//
+// Also unlike the others it takes live records as what they say, unread, if they are no more than a sign of life (see tame):
+// all nodes would have to read the records of all.
 type Nodes struct {
 	feed
-	nodes map[string]*Known
-	keys  map[string]uint64
-	bad   map[string]string
-	later map[uint64]bool // revisions that arrived behind a hole
-	hole  time.Duration   // since when there is one; 0 if there is none
-	gap   uint64          // up to here records may have been missed for good: others have taken their place
+	nodes  map[string]*Known
+	keys   map[string]uint64
+	unsure map[string]bool // keys whose last record was only heard: anybody may have sent it
+	bad    map[string]string
+	later  map[uint64]time.Duration // revisions that arrived behind a hole, and when
+	hole   time.Duration            // since when there is one; 0 if there is none
+	gap    uint64                   // up to here records may have been missed for good: others have taken their place
+	read   uint64                   // up to here all was read: what is heard of that is not news
+	// contested says that two live records claim one revision.
+	contested bool
 }
 
 // holeLast is how long a hole may last: a write's result often arrives before the records of others.
 const holeLast = time.Second
+
+// maxLater bounds what is kept behind a hole; what is dropped is read back later.
+const maxLater = 10_000
 
 // Missed reports whether records were missed that won't arrive by themselves any more.
 func (n *Nodes) Missed(now time.Duration) bool { return n.hole > 0 && now-n.hole > holeLast }
 
 // mark notes that a revision arrived.
 func (n *Nodes) mark(now time.Duration, revision uint64) {
-	if revision > n.last && len(n.later) < maxAhead {
-		n.later[revision] = true
+	if _, known := n.later[revision]; !known && revision > n.last && len(n.later) < maxLater {
+		n.later[revision] = now
 	}
 	n.close(now)
 }
 
 // close moves on over what has arrived, to the next hole.
 func (n *Nodes) close(now time.Duration) {
-	for n.later[n.last+1] {
+	for {
+		if _, ok := n.later[n.last+1]; !ok {
+			break
+		}
 		delete(n.later, n.last+1)
 		n.last++
 	}
@@ -72,7 +86,10 @@ func (n *Nodes) close(now time.Duration) {
 
 // NewNodes returns a follower that knows nothing yet.
 func NewNodes() *Nodes {
-	return &Nodes{nodes: map[string]*Known{}, keys: map[string]uint64{}, bad: map[string]string{}, later: map[uint64]bool{}}
+	return &Nodes{
+		nodes: map[string]*Known{}, keys: map[string]uint64{}, unsure: map[string]bool{}, bad: map[string]string{},
+		later: map[uint64]time.Duration{},
+	}
 }
 
 // Get returns what is known of a node, or nil.
@@ -81,13 +98,77 @@ func (n *Nodes) Get(node string) *Known { return n.nodes[node] }
 // Revision returns the last revision of a node's key, whoever wrote it; 0 if there is none.
 func (n *Nodes) Revision(node string) uint64 { return n.keys[node] }
 
-// Stored takes a record from the live feed, from a read of one key, or from a write of this node's.
-// It reports whether it is news.
-func (n *Nodes) Stored(now time.Duration, r Record) bool {
-	n.mark(now, r.Revision)
-	if r.Revision <= n.keys[r.Key] {
+// Sure reports whether a node's last record was read from the stream, or was written by this node.
+func (n *Nodes) Sure(node string) bool { return !n.unsure[node] }
+
+// Heard takes a live record, and reports whether it is news. One that is more than a sign of life has to be read.
+func (n *Nodes) Heard(now time.Duration, r Record) bool {
+	switch known := n.keys[r.Key]; {
+	case r.Revision <= n.read:
+		return false
+	case r.Revision <= known && n.Sure(r.Key), r.Revision == known && n.nodes[r.Key] != nil && bytes.Equal(r.Value, n.nodes[r.Key].value):
+		n.mark(now, r.Revision)
+		return false
+	case !n.tame(r) && !n.unsafe.ObeyRecords:
+		n.wild(now, r.Revision)
 		return false
 	}
+	n.mark(now, r.Revision)
+	n.unsure[r.Key] = true
+	n.take(now, r)
+	return true
+}
+
+// wild has the bucket read because of a live record that is more than a sign of life.
+func (n *Nodes) wild(now time.Duration, revision uint64) {
+	n.hinted(revision, now)
+	n.contested = n.contested || n.read < revision && revision <= n.last
+}
+
+// wants reports whether the bucket is to be read because of what was heard.
+func (n *Nodes) wants(now time.Duration) bool { return n.contested || n.feed.wants(now) }
+
+// after returns the revision after which the bucket is to be read. What was heard under a revision that something else had
+// been heard under before is not read by reading on: one of the two is forged.
+func (n *Nodes) after() uint64 {
+	if n.contested {
+		return n.read
+	}
+	return n.last
+}
+
+// tame reports whether a live record is a renewal and nothing else: its node goes on as it was. Who forges one makes a node
+// that has died seem to live, for as long as that goes on.
+func (n *Nodes) tame(r Record) bool {
+	k := n.nodes[r.Key]
+	if r.Deleted || k == nil || n.bad[r.Key] != "" || !k.Status.Alive() {
+		return false
+	}
+	rec, err := protocol.DecodeNodeRecord(r.Value)
+	if err != nil || rec.Beat <= k.Beat {
+		return false
+	}
+	rec.Beat, rec.Children, rec.Active = k.Beat, k.Children, k.Active
+	return bytes.Equal(encode(rec), encode(k.NodeRecord))
+}
+
+// Stored takes a record from a read of the stream, or from a write of this node's. It reports whether it is news.
+func (n *Nodes) Stored(now time.Duration, r Record) bool {
+	n.mark(now, r.Revision)
+	switch known := n.keys[r.Key]; {
+	case n.unsure[r.Key] && r.Revision == known && n.nodes[r.Key] != nil && bytes.Equal(r.Value, n.nodes[r.Key].value):
+		delete(n.unsure, r.Key)
+		return false
+	case r.Revision <= known && n.Sure(r.Key):
+		return false
+	}
+	delete(n.unsure, r.Key)
+	n.take(now, r)
+	return true
+}
+
+// take takes what is under a key now.
+func (n *Nodes) take(now time.Duration, r Record) {
 	n.keys[r.Key] = r.Revision
 	if r.Deleted {
 		n.overwritten(now, r.Key)
@@ -96,7 +177,7 @@ func (n *Nodes) Stored(now time.Duration, r Record) bool {
 			delete(n.nodes, r.Key)
 			delete(n.bad, r.Key)
 		}
-		return true
+		return
 	}
 	rec, err := protocol.DecodeNodeRecord(r.Value)
 	if err == nil && rec.Node != r.Key {
@@ -105,15 +186,14 @@ func (n *Nodes) Stored(now time.Duration, r Record) bool {
 	if err != nil {
 		n.overwritten(now, r.Key)
 		n.bad[r.Key] = err.Error()
-		return true
+		return
 	}
 	delete(n.bad, r.Key)
-	k := &Known{NodeRecord: rec, Revision: r.Revision, Seen: now, Renewed: now, before: now}
+	k := &Known{NodeRecord: rec, Revision: r.Revision, Seen: now, Renewed: now, before: now, value: r.Value}
 	if old := n.nodes[r.Key]; old != nil {
 		k.follow(old, n.unsafe)
 	}
 	n.nodes[r.Key] = k
-	return true
 }
 
 // follow takes over from the record before what is known of renewals.
@@ -147,17 +227,28 @@ func (n *Nodes) overwritten(now time.Duration, key string) {
 	}
 }
 
-// Loaded takes what was read back after Last().
-func (n *Nodes) Loaded(now time.Duration, records []Record, last uint64) {
-	for _, r := range records {
-		n.Stored(now, r)
-	}
+// Loaded takes that all is read up to the stream's last revision, by a read that began at an instant. It returns the
+// largest revision that was spoken of before that and that the stream does not reach; 0 if there is none.
+func (n *Nodes) Loaded(now, began time.Duration, last uint64) uint64 {
 	if last > n.last {
 		n.gap = last
 	}
-	n.loaded, n.last, n.hole = true, max(n.last, last), 0
-	maps.DeleteFunc(n.later, func(revision uint64, _ bool) bool { return revision <= n.last })
+	n.caughtUp(last)
+	n.read, n.hole = max(n.read, last), 0
+	var never uint64
+	for revision, at := range n.later {
+		if at < began {
+			never = max(never, revision)
+		}
+		if revision <= n.last || at < began {
+			delete(n.later, revision)
+		}
+	}
 	n.close(now)
+	if never <= n.last {
+		return 0
+	}
+	return never
 }
 
 // Bad returns the keys whose last record is not obeyed, sorted, and why.

@@ -63,7 +63,7 @@ func (m *Machine) watchPeer(p *peer) {
 	}
 	m.kickPeer(p)
 	m.askPeer(p)
-	if p.fence == unfenced && m.now.Mono >= p.retry && m.fenceDue(p) {
+	if p.fence == unfenced && m.now.Mono >= p.retry && m.fenceDue(p) && m.sureOf(p.in.Node) {
 		m.fencePeer(p)
 	}
 }
@@ -156,6 +156,37 @@ func (m *Machine) fenceDue(p *peer) bool {
 		return false // another incarnation's record is not to be overwritten for its sake
 	}
 	return m.proven(p) || m.now.Mono-m.lastSign(p) > m.settings().Lease.Std()*3/4
+}
+
+// sureOf reports whether a node's record is known from the stream, and has it read if not. A record that was only heard may
+// be forged, and its revision that of another one, which nobody heard: that names the connection by which the node lives, or
+// renewed its lease after the forged one was heard. The compare-and-set of a fence must not pass over that.
+func (m *Machine) sureOf(node string) bool {
+	if m.nodes.Sure(node) || m.cfg.Unsafe.FenceUnread {
+		return true
+	}
+	m.readNode(node, TickEvery)
+	return false
+}
+
+// readNode has a node's record read, unless it was asked for just now.
+func (m *Machine) readNode(node string, every time.Duration) {
+	if at, asked := m.asked[node]; asked && m.now.Mono-at < every {
+		return
+	}
+	m.asked[node] = m.now.Mono
+	m.do(ReadKey{Bucket: protocol.NodesBucket, Key: node})
+}
+
+// confirmEvery is how often a node's record is read at most, so that its fence need not wait for that.
+const confirmEvery = time.Second
+
+// mayFence reports whether this node is one of those that would fence another one.
+func (m *Machine) mayFence(node string) bool {
+	if m.lead != nil {
+		return m.lead.peers[node] != nil
+	}
+	return node == m.coord.of.Node && m.rank() < deputies
 }
 
 // lastSign is when either keeper of the node's lease accepted a renewal last, or later.

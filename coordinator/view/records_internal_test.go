@@ -18,7 +18,7 @@ func newRecordsTest() *Machine {
 	m := New(Config{Hub: "h", Node: "node1", NewID: func() string { ids++; return "node1-" + strconv.Itoa(ids) }})
 	m.conn = &protocol.Conn{Server: "s", Client: 1}
 	m.now.Mono = 10 * time.Second
-	m.nodes.Loaded(m.now.Mono, nil, 4)
+	m.nodes.Loaded(m.now.Mono, 0, 4)
 	m.key.claimed, m.key.revision, m.key.accepted = true, 5, m.now.Mono
 	m.nodeStored(nodeRecord(m.self, protocol.Up, 5))
 	return m
@@ -47,7 +47,7 @@ func TestMachine_OverwrittenRecord(t *testing.T) {
 		m := newRecordsTest()
 		m.cfg.Unsafe.KeyAnyway = c.off
 		if c.read {
-			m.nodes.Loaded(m.now.Mono, nil, c.revision-1)
+			m.nodes.Loaded(m.now.Mono, 0, c.revision-1)
 		}
 		was := m.self
 		m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: c.revision})
@@ -76,7 +76,7 @@ func TestMachine_EarlierIncarnationIsNoFence(t *testing.T) {
 		m.nodeStored(nodeRecord(before, protocol.Lost, 6))
 		m.coord = candidacy{of: now, since: m.now.Mono}
 		m.key.accepted, m.key.revision = m.now.Mono+c.accepted, 8
-		m.nodes.Loaded(m.now.Mono, nil, c.last)
+		m.nodes.Loaded(m.now.Mono, 0, c.last)
 		if got := m.coordFenced(); got != c.fenced {
 			t.Errorf("%s: fenced %t, expected %t", c.name, got, c.fenced)
 		}
@@ -99,7 +99,7 @@ func TestHistory_UnsureOfMissedViews(t *testing.T) {
 	}
 	m := newRecordsTest()
 	m.history.Loaded([]Record{view(1, 1)}, 1)
-	m.history.Stored(junk(2))
+	m.history.Loaded([]Record{junk(2)}, 2)
 	if m.history.unsure || m.nextNumber() != 2 {
 		t.Errorf("junk right after view 1: unsure %t, next %d", m.history.unsure, m.nextNumber())
 	}
@@ -107,7 +107,7 @@ func TestHistory_UnsureOfMissedViews(t *testing.T) {
 	if !m.history.unsure || m.nextNumber() != 8 {
 		t.Errorf("junk that was read back at 7: unsure %t, next %d", m.history.unsure, m.nextNumber())
 	}
-	m.history.Stored(view(6, 8))
+	m.history.Loaded([]Record{view(6, 8)}, 8)
 	if m.history.unsure || m.nextNumber() != 7 {
 		t.Errorf("view 6 after it: unsure %t, next %d", m.history.unsure, m.nextNumber())
 	}

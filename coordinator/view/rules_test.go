@@ -33,7 +33,6 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
 		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
-		{"ActAnyway", "coordinator_hangs", false, func(u *view.Unsafe) { u.ActAnyway = true }},
 		{"NoRenewal", "undone_late", false, func(u *view.Unsafe) { u.NoRenewal = true }},
 		{"UnsureAnyway", "views_missed", false, func(u *view.Unsafe) { u.UnsureAnyway = true }},
 		{"KeepMissed", "views_missed_by_entry", false, func(u *view.Unsafe) { u.KeepMissed = true }},

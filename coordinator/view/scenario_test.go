@@ -64,6 +64,8 @@ func (w *world) command(d *datadriven.TestData) error {
 		p.hears(view.ConnReported{Conn: *of.conn})
 	case "stall", "resume", "answer", "put", "delete", "purge", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
+	case "forge":
+		return w.forge(d)
 	case "start", "stop", "move", "ask":
 		return w.request(d)
 	case "get-ready", "hold", "linger", "fail", "finish":
@@ -231,6 +233,23 @@ func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
 		w.store.wipe(b)
 	}
 	return nil
+}
+
+// forge has somebody publish what looks like a stored record: forge NODE|all BUCKET KEY REVISION, or +N for so many after the
+// bucket's last one.
+func (w *world) forge(d *datadriven.TestData) error {
+	r := view.Record{Bucket: protocol.Bucket(d.CmdArgs[1].Key), Key: d.CmdArgs[2].Key, Value: []byte(d.Input)}
+	number, ahead := strings.CutPrefix(d.CmdArgs[3].Key, "+")
+	revision, err := strconv.ParseUint(number, 10, 64)
+	if r.Revision = revision; ahead {
+		r.Revision += w.store.last[r.Bucket]
+	}
+	for _, n := range w.names() {
+		if n == first(d) || first(d) == "all" {
+			w.nodes[n].hears(view.RecordStored{Record: r})
+		}
+	}
+	return err
 }
 
 // localCommand is what happens to a replica: fail NODE CHILD ERROR, and so on.

@@ -38,13 +38,11 @@ func (s *Specs) Get(child string) (*protocol.Spec, uint64) {
 	return st.spec, st.revision
 }
 
-// Stored takes a record from the live feed.
-func (s *Specs) Stored(r Record) []SpecChange { return s.apply(s.live(r)) }
-
-// Loaded takes what was read back after Last().
+// Loaded takes what the stream holds after Last(): records, and its last revision then.
 func (s *Specs) Loaded(records []Record, last uint64) []SpecChange {
 	changes := s.apply(records)
-	return append(changes, s.apply(s.caughtUp(last))...)
+	s.caughtUp(last)
+	return changes
 }
 
 func (s *Specs) apply(records []Record) []SpecChange {

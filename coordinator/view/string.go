@@ -174,10 +174,12 @@ func (a AnnounceEvent) String() string {
 	return strings.Join(words, " ")
 }
 
-func (a Admitted) String() string { return fmt.Sprintf("admitted in view %d", a.View) }
-func (a Refused) String() string  { return "refused: " + a.Problem.Message }
-func (HasLeft) String() string    { return "has left" }
-func (a Note) String() string     { return a.Level.String() + ": " + a.Text }
+func (a Admitted) String() string     { return fmt.Sprintf("admitted in view %d", a.View) }
+func (a Refused) String() string      { return "refused: " + a.Problem.Message }
+func (HasLeft) String() string        { return "has left" }
+func (a CountRefused) String() string { return "count refused: " + a.Reason.String() }
+
+func (a Note) String() string { return a.Level.String() + ": " + a.Text }
 
 func inText(in protocol.Incarnation) string { return in.Node + "/" + in.ID }
 

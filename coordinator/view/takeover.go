@@ -140,7 +140,7 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	if c.of != v.Coordinator {
 		*c = candidacy{of: v.Coordinator, since: m.now.Mono, closed: map[protocol.Conn]time.Duration{}}
 	}
-	if k := m.nodes.Get(c.of.Node); k != nil && k.ID == c.of.ID && k.Revision != c.last.Revision {
+	if k := m.nodes.Get(c.of.Node); k != nil && k.ID == c.of.ID && (k.Revision != c.last.Revision || k.Renewed != c.last.Renewed) {
 		c.suspect = c.suspect && k.Conn == c.last.Conn
 		c.last = *k
 	}
@@ -216,7 +216,7 @@ func (m *Machine) fenceCoordinator() {
 		return
 	}
 	reason := m.fenceReason()
-	if reason == "" {
+	if reason == "" || !m.sureOf(c.of.Node) {
 		return
 	}
 	c.busy = true

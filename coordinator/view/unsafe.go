@@ -51,6 +51,12 @@ type Unsafe struct {
 	ReportProves   bool // a report of a closed connection is proof, whoever sent it
 	ChangeMembers  bool // members change before the coordinator's record names its connection
 
+	// Live records.
+	ObeyLive    bool // a live record that looks like the next one is taken as stored
+	ObeyRecords bool // so are live records of nodes, whatever they say
+	AwaitHints  bool // what somebody spoke of is waited for until it is read
+	FenceUnread bool // a node that is silent is fenced on the word of its live records
+
 	// History.
 	GuessCommit  bool // a commit whose outcome is unknown is taken as done
 	ObeyForeign  bool // entries that no view counts are obeyed

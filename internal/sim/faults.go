@@ -56,6 +56,8 @@ func (w *world) strike(f Fault) {
 		w.failWorker(f)
 	case LongRequest:
 		w.client.long(f)
+	case Forge:
+		w.forgeRecord(f)
 	}
 }
 

@@ -73,6 +73,7 @@ const (
 	MoveChild    // somebody asks for a move
 	WorkerFailed // a worker ends with an error
 	LongRequest  // a request arrives whose handler takes long
+	Forge        // somebody publishes records that no stream stored; in every run
 	kinds
 )
 
@@ -81,7 +82,7 @@ var kindNames = [...]string{
 	"stall", "stall in", "stall out",
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle",
-	"start child", "stop child", "move child", "worker failed", "long request",
+	"start child", "stop child", "move child", "worker failed", "long request", "forge",
 }
 
 // String returns the kind's name.
@@ -100,7 +101,8 @@ const (
 )
 
 // Child as the B of a failed worker, plus a child's number, is the worker of that child; A may then be Active: where the
-// child is active at that moment. Smaller ones name any worker of a node.
+// child is active at that moment. Smaller ones name any worker of a node. As the B of a forged record of a node, plus a
+// node's number, it is that node's renewal, of the next revision.
 const (
 	Child  = 60
 	Active = 60
@@ -146,6 +148,7 @@ func PlanOf(seed uint64) Plan {
 	}
 	p.faults(r)
 	p.frailty(rand.New(rand.NewPCG(seed, 4)))
+	p.forgery(rand.New(rand.NewPCG(seed, 5)))
 	return p
 }
 
@@ -186,7 +189,7 @@ func (p *Plan) times(heartbeat, lease, authority int64) {
 func (p *Plan) faults(r *rand.Rand) {
 	var chosen []Kind
 	for range 1 + r.IntN(6) {
-		chosen = append(chosen, Kind(r.IntN(int(kinds))))
+		chosen = append(chosen, Kind(r.IntN(int(Forge))))
 	}
 	gap := 200*ms + r.Int64N(4*sec)
 	for t := r.Int64N(4 * sec); t < p.End; t += r.Int64N(2 * gap) {

@@ -40,6 +40,7 @@ const (
 	onward          // the recipe's child, which moves to the node after that one
 	its             // the worker of the recipe's child on the recipe's node
 	serving         // the worker of the recipe's child that is active
+	renewal         // a renewal of the recipe's node
 )
 
 // Recipes are all that there are.
@@ -228,6 +229,33 @@ var Recipes = append([]Recipe{
 		{Join, 150 * ms, 400 * ms, anyone, 0, 0},
 		{Twin, 2800 * ms, 3100 * ms, coordinator, 100 * ms, 400 * ms},
 	}},
+	{Name: "somebody forges commits", steps: []step{
+		{Forge, 0, sec, placements, 0, 0},
+		{Forge, 0, sec, placements, 0, 0},
+		{Forge, 0, sec, placements, 0, 0},
+		{Loss, 0, sec, anyone, 100 * ms, sec},
+		{MoveChild, 0, sec, child, 0, 0},
+		{Forge, sec, 2 * sec, placements, 0, 0},
+		{Forge, sec, 2 * sec, placements, 0, 0},
+	}},
+	{Name: "somebody forges records of nodes", steps: []step{
+		{Forge, 0, sec, nodes, 0, 0},
+		{Forge, 0, sec, nodes, 0, 0},
+		{Forge, 0, sec, nodes, 0, 0},
+		{StallOut, 0, sec, one, 500 * ms, 3 * sec},
+		{Deaf, 0, sec, anyone, 100 * ms, sec},
+		{Forge, sec, 2 * sec, nodes, 0, 0},
+		{Forge, sec, 2 * sec, nodes, 0, 0},
+		{Pause, 0, sec, coordinator, 100 * ms, 3 * sec},
+	}},
+	{Name: "a renewal is forged while its node reconnects", steps: []step{
+		{Deaf, 0, 0, coordinator, 2 * sec, 3 * sec},
+		{Forge, 0, 20 * ms, renewal, 0, 0},
+		{Reset, 10 * ms, 40 * ms, one, 0, 0},
+		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
+		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
+		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
+	}},
 }, frailRecipes...)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
@@ -276,6 +304,8 @@ func (p *Plan) play(rec *Recipe, r *rand.Rand, t int64) {
 			if s.who == serving {
 				f.A = Active
 			}
+		case renewal:
+			f.A, f.B = 0, Child+node
 		case anyone:
 		}
 		p.Faults = append(p.Faults, f)

@@ -30,6 +30,7 @@ type promise struct {
 var (
 	oneActive = promise{"one active", []string{sim.RuleOneActive, sim.RuleEpoch, sim.RuleOneGrants}}
 	viewsGrow = promise{"one history", []string{sim.RuleViews}}
+	heals     = promise{"it heals alone", []string{sim.RuleHeal}}
 	kept      = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
 )
 
@@ -91,6 +92,10 @@ var rules = []rule{
 	{"NoInherit", "a successor decides before it has read what its predecessors stored", "one-linear-history", "the coordinator dies, and its successor did not hear what it stored", protocol.FailoverAuto, kept, 100, func(u *sim.Unsafe) { u.View.NoInherit = true }},
 	{"ActAnyway", "the coordinator commits and answers requests without authority", "one-linear-history", "the coordinator is cut off", protocol.FailoverAuto, kept, 300, func(u *sim.Unsafe) { u.View.ActAnyway = true }},
 	{"AckEarly", "starts and stops are acknowledged before they are stored", "one-linear-history", "the coordinator stores something and dies", protocol.FailoverAuto, kept, 30, func(u *sim.Unsafe) { u.View.AckEarly = true }},
+	{"ObeyLive", "a live record that looks like the next one is taken as stored", "one-linear-history", "somebody forges commits", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ObeyLive = true }},
+	{"AwaitHints", "a revision that somebody spoke of is waited for until it is read", "one-linear-history", "somebody forges commits", protocol.FailoverAuto, heals, 100, func(u *sim.Unsafe) { u.View.AwaitHints = true }},
+	{"ObeyRecords", "a live record of a node is taken as stored, whatever it says", "one-linear-history", "somebody forges records of nodes", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.ObeyRecords = true }},
+	{"FenceUnread", "a node is fenced over a record that was only heard", "one-linear-history", "a renewal is forged while its node reconnects", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.FenceUnread = true }},
 	{"NoAsk", "a successor serves without asking those before it", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.NoAsk = true }},
 	{"ReleaseServing", "a node answers that it let go before it has finished", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseServing = true }},
 	{"ReleaseUntrusted", "a node that does not trust itself answers that it let go", "planned-changes-the-release-rule", "a node is replaced by another process of its name", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseUntrusted = true }},

@@ -52,6 +52,10 @@ func (d Deployment) kick() time.Duration {
 func (d Deployment) answers() bool { return d.Asked && 2*d.RoundTrip+twice < askWait }
 
 // fast reports whether whoever hangs is disconnected.
+// heard is how many round trips it takes that a node's last record is read before its fence, and that the node which follows
+// hears of the view and reads it.
+const heard = 3
+
 func (d Deployment) fast() bool {
 	return d.Config.Failover == protocol.FailoverFast && d.Kick && d.answers()
 }
@@ -68,21 +72,21 @@ func (d Deployment) nodeKilled() Case {
 		c := d.silence()
 		return Case{"process of a node killed", c.Formula, c.Takes}
 	}
-	takes := d.proof(max(d.Config.Probe.Std(), time.Duration(d.Nodes-1)*probe)) + 3*d.Write + d.RoundTrip
-	return Case{"process of a node killed", "proof(max(probe, n × 5 ms)) + C + 2W + R", takes}
+	takes := d.proof(max(d.Config.Probe.Std(), time.Duration(d.Nodes-1)*probe)) + 3*d.Write + heard*d.RoundTrip
+	return Case{"process of a node killed", "proof(max(probe, n × 5 ms)) + C + 2W + 3R", takes}
 }
 
 // silence is how long a node without proof is waited for.
 func (d Deployment) silence() Case {
 	lease := d.Config.Lease.Std()
-	return Case{"", "max(lease, ¾ lease + W) + tick + C + W + R", max(lease, lease*3/4+d.Write) + tick + 2*d.Write + d.RoundTrip}
+	return Case{"", "max(lease, ¾ lease + W) + tick + C + W + 3R", max(lease, lease*3/4+d.Write) + tick + 2*d.Write + heard*d.RoundTrip}
 }
 
 func (d Deployment) nodeHangs() Case {
 	c := d.silence()
 	c.Fault = "node hangs or is cut off"
-	if takes := d.kick() + 3*d.Write + d.RoundTrip; d.fast() && takes < c.Takes {
-		c.Formula, c.Takes = "kick + C + 2W + R", takes
+	if takes := d.kick() + 3*d.Write + heard*d.RoundTrip; d.fast() && takes < c.Takes {
+		c.Formula, c.Takes = "kick + C + 2W + 3R", takes
 	}
 	return c
 }
@@ -93,22 +97,22 @@ func (d Deployment) coordinatorKilled() Case {
 		c.Fault = "process of the coordinator killed"
 		return c
 	}
-	return Case{"process of the coordinator killed", "proof(probe) + rank × 50 ms + 2W + R", d.proof(d.Config.Probe.Std()) + 2*d.Write + d.RoundTrip}
+	return Case{"process of the coordinator killed", "proof(probe) + rank × 50 ms + 2W + 3R", d.proof(d.Config.Probe.Std()) + 2*d.Write + heard*d.RoundTrip}
 }
 
 func (d Deployment) coordinatorSilent() Case {
 	lease, authority := d.Config.Lease.Std(), d.Config.Authority.Std()
 	if d.Nodes >= pledgers {
-		return Case{"", "lease + 2 tick + 3W + R", lease + 2*tick + 3*d.Write + d.RoundTrip}
+		return Case{"", "lease + 2 tick + 3W + 3R", lease + 2*tick + 3*d.Write + heard*d.RoundTrip}
 	}
-	return Case{"", "max(authority, ⅔ authority + W) + tick + W + R", max(authority, authority*2/3+d.Write) + tick + d.Write + d.RoundTrip}
+	return Case{"", "max(authority, ⅔ authority + W) + tick + W + 3R", max(authority, authority*2/3+d.Write) + tick + d.Write + heard*d.RoundTrip}
 }
 
 func (d Deployment) coordinatorHangs() Case {
 	c := d.coordinatorSilent()
 	c.Fault = "coordinator hangs or is cut off"
-	if takes := d.kick() + 3*d.Write + d.RoundTrip; d.fast() && takes < c.Takes {
-		c.Formula, c.Takes = "kick + 3W + R", takes
+	if takes := d.kick() + 3*d.Write + heard*d.RoundTrip; d.fast() && takes < c.Takes {
+		c.Formula, c.Takes = "kick + 3W + 3R", takes
 	}
 	return c
 }
@@ -125,8 +129,8 @@ func (d Deployment) serverAndNode() Case {
 		return Case{"NATS server and a node on one machine", "until it is back", 0}
 	}
 	return Case{
-		"NATS server and a node on one machine", "E + max(lease, T) + tick + 2W + R",
-		election + max(d.Config.Lease.Std(), retry) + tick + 2*d.Write + d.RoundTrip,
+		"NATS server and a node on one machine", "E + max(lease, T) + tick + 2W + 3R",
+		election + max(d.Config.Lease.Std(), retry) + tick + 2*d.Write + heard*d.RoundTrip,
 	}
 }
 
@@ -137,5 +141,5 @@ func (d Deployment) serverAndCoordinator() Case {
 		return c
 	}
 	wait := max(d.Config.Authority.Std(), retry)
-	return Case{fault, "E + max(authority, T) + tick + 2W + R", election + wait + tick + 2*d.Write + d.RoundTrip}
+	return Case{fault, "E + max(authority, T) + tick + 2W + 3R", election + wait + tick + 2*d.Write + heard*d.RoundTrip}
 }

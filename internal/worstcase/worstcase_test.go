@@ -25,22 +25,22 @@ func TestCases_FollowFromTheOptions(t *testing.T) {
 		change func(*worstcase.Deployment)
 		want   []time.Duration // as the cases stand
 	}{
-		"defaults": {func(*worstcase.Deployment) {}, ms(139, 2047, 129, 2083, 35, 12047, 12047)},
+		"defaults": {func(*worstcase.Deployment) {}, ms(141, 2049, 131, 2085, 35, 12049, 12049)},
 		"fast, with access": {func(d *worstcase.Deployment) {
 			d.Config.Failover, d.Kick = protocol.FailoverFast, true
-		}, ms(139, 841, 129, 841, 35, 12047, 12047)},
-		"fast, without access": {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverFast }, ms(139, 2047, 129, 2083, 35, 12047, 12047)},
-		"strict":               {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverStrict }, ms(2047, 2047, 2083, 2083, 35, 12047, 12047)},
-		"no server answers":    {func(d *worstcase.Deployment) { d.Asked = false }, ms(2047, 2047, 2083, 2083, 35, 12047, 12047)},
-		"a long way":           {func(d *worstcase.Deployment) { d.RoundTrip = 124 * time.Millisecond }, ms(2170, 2170, 2206, 2206, 527, 12170, 12170)},
-		"two nodes":            {func(d *worstcase.Deployment) { d.Nodes = 2 }, ms(139, 2047, 129, 15037, 35, 12047, 24047)},
-		"a hundred nodes":      {func(d *worstcase.Deployment) { d.Nodes = 101 }, ms(614, 2047, 129, 2083, 35, 12047, 12047)},
-		"one server":           {func(d *worstcase.Deployment) { d.Servers = 1 }, ms(139, 2047, 129, 2083, 0, 0, 0)},
-		"a long lease":         {func(d *worstcase.Deployment) { d.Config.Lease = protocol.Duration(5 * time.Second) }, ms(139, 5047, 129, 5083, 35, 14047, 14047)},
+		}, ms(141, 843, 131, 843, 35, 12049, 12049)},
+		"fast, without access": {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverFast }, ms(141, 2049, 131, 2085, 35, 12049, 12049)},
+		"strict":               {func(d *worstcase.Deployment) { d.Config.Failover = protocol.FailoverStrict }, ms(2049, 2049, 2085, 2085, 35, 12049, 12049)},
+		"no server answers":    {func(d *worstcase.Deployment) { d.Asked = false }, ms(2049, 2049, 2085, 2085, 35, 12049, 12049)},
+		"a long way":           {func(d *worstcase.Deployment) { d.RoundTrip = 124 * time.Millisecond }, ms(2418, 2418, 2454, 2454, 527, 12418, 12418)},
+		"two nodes":            {func(d *worstcase.Deployment) { d.Nodes = 2 }, ms(141, 2049, 131, 15039, 35, 12049, 24049)},
+		"a hundred nodes":      {func(d *worstcase.Deployment) { d.Nodes = 101 }, ms(616, 2049, 131, 2085, 35, 12049, 12049)},
+		"one server":           {func(d *worstcase.Deployment) { d.Servers = 1 }, ms(141, 2049, 131, 2085, 0, 0, 0)},
+		"a long lease":         {func(d *worstcase.Deployment) { d.Config.Lease = protocol.Duration(5 * time.Second) }, ms(141, 5049, 131, 5085, 35, 14049, 14049)},
 		"a lease too short to kick within": {func(d *worstcase.Deployment) {
 			d.Config.Failover, d.Kick = protocol.FailoverFast, true
 			d.Config.Heartbeat, d.Config.Lease = protocol.Duration(20*time.Millisecond), protocol.Duration(60*time.Millisecond)
-		}, ms(139, 107, 129, 143, 35, 12047, 12047)},
+		}, ms(141, 109, 131, 145, 35, 12049, 12049)},
 	} {
 		for i, c := range deployment(tc.change).Cases() {
 			if c.Takes != tc.want[i] {
