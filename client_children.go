@@ -126,7 +126,7 @@ func checkSpecs(specs []Spec) ([]int, error) {
 	for i := range specs {
 		s := &specs[i]
 		if err := s.Validate(); err != nil {
-			return nil, fmt.Errorf("child %d (%s): %w", i+1, protocol.Cut(s.Child, protocol.MaxChildName), err)
+			return nil, fmt.Errorf("child %d%s: %w", i+1, inParentheses(s.Child), err)
 		}
 		if first, ok := seen[s.Child]; ok {
 			return nil, fmt.Errorf("child %d: %q is the name of child %d already; a name stands for one child of the hub", i+1, s.Child, first+1)
@@ -134,7 +134,7 @@ func checkSpecs(specs []Spec) ([]int, error) {
 		seen[s.Child] = i
 		data, err := json.Marshal(s)
 		if err != nil {
-			return nil, fmt.Errorf("child %d (%s): %w", i+1, s.Child, err)
+			return nil, fmt.Errorf("child %d%s: %w", i+1, inParentheses(s.Child), err)
 		}
 		sizes[i] = len(data) + 1
 	}

@@ -258,7 +258,7 @@ children:
 	// Output:
 	// orders.eu echo 2
 	// cache counter 0
-	// document 1: replication_factor: found "5000", allowed is 1 to 1000, or cluster_size
+	// document 1: redundancy.replication_factor: found "5000", allowed is 1 to 1000, or cluster_size
 }
 
 // exampleNATS starts an embedded NATS server and connects to it. The function that it returns ends both.

@@ -50,6 +50,25 @@ func TestParseSpecs_Forms(t *testing.T) {
 	}
 }
 
+// A merge key gives a child the fields of another one, of which it may give others itself.
+func TestParseSpecs_MergeKeys(t *testing.T) {
+	t.Parallel()
+	specs, err := phub.ParseSpecs([]byte(`
+- &base {child: a, kind: echo, args: {since: 2001-01-01, 1: one}, redundancy: {replication_factor: 2}}
+- {<<: *base, child: b, redundancy: {replication_factor: 3}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := specs[0], specs[1]
+	if b.Child != "b" || b.Kind != "echo" || a.Redundancy.Factor != 2 || b.Redundancy.Factor != 3 {
+		t.Errorf("got %+v and %+v", a, b)
+	}
+	if b.Args["since"] != "2001-01-01" || b.Args["1"] != "one" {
+		t.Errorf("args are not as they were written: %v", b.Args)
+	}
+}
+
 func TestFromFile_ReadsEveryField(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "children.yaml")
@@ -76,24 +95,27 @@ func TestFromFile_ReadsEveryField(t *testing.T) {
 func TestParseSpecs_ErrorsNameTheField(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ text, want string }{
-		"nothing":             {"", "children: found none"},
-		"comment only":        {"# nothing\n", "children: found none"},
-		"a number":            {"42", "a child spec"},
-		"unknown field":       {"child: a\nkind: echo\nkynd: x\n", `kynd: found a field that no child spec has`},
-		"unknown in part":     {"child: a\nkind: echo\nredundancy: {factor: 2}\n", "factor: found"},
-		"beside children":     {"children: []\nversion: 2\n", "version: found beside children"},
-		"number for string":   {"child: a\nkind: echo\nargs: {port: 8080}\n", "put it in quotes"},
-		"bad factor":          {"child: a\nkind: echo\nredundancy: {replication_factor: many}\n", "replication_factor"},
-		"bad duration":        {"child: a\nkind: echo\nrestart: {within: soon}\n", "duration"},
-		"bad name":            {"- {child: a, kind: echo}\n- {child: 'b c', kind: echo}\n", "child 2"},
-		"twice":               {"- {child: a, kind: echo}\n- {child: a, kind: echo}\n", "the name of child 1 already"},
-		"key twice":           {"child: a\nchild: b\nkind: echo\n", "child"},
-		"document is named":   {"child: a\nkind: echo\n---\nchild: b\nnope: 1\n", "document 2"},
-		"list where a name":   {"child: [a]\nkind: echo\n", "child"},
-		"broken":              {"child: {", "document 1"},
-		"null in the list":    {"[null]", "child"},
-		"children no list":    {"children: 5", "document 1"},
-		"tabs in indentation": {"children:\n\t- child: a", "document 1"},
+		"nothing":               {"", "children: found none"},
+		"comment only":          {"# nothing\n", "children: found none"},
+		"a number":              {"42", "a child spec"},
+		"unknown field":         {"child: a\nkind: echo\nkynd: x\n", `kynd: found a field that no child spec has`},
+		"unknown in part":       {"child: a\nkind: echo\nredundancy: {factor: 2}\n", "document 1: redundancy.factor: found"},
+		"beside children":       {"children: []\nversion: 2\n", "version: found beside children"},
+		"number for string":     {"child: a\nkind: echo\nargs: {port: 8080}\n", "put it in quotes"},
+		"bad factor":            {"child: a\nkind: echo\nredundancy: {replication_factor: many}\n", "replication_factor"},
+		"bad duration":          {"child: a\nkind: echo\nrestart: {within: soon}\n", `restart.within: found "soon"`},
+		"bad name":              {"- {child: a, kind: echo}\n- {child: 'b c', kind: echo}\n", "child 2 (b c): child"},
+		"path of a later child": {"- {child: a, kind: echo}\n- {child: b, kind: echo, redundancy: {replication_factor: many}}\n", "child 2 (b): redundancy.replication_factor"},
+		"path of an arg":        {"- {child: a, kind: echo, args: {port.eu: 8080}}\n", "child 1 (a): args.port.eu"},
+		"nameless":              {"[{kind: echo}]", "child 1: child: found nothing"},
+		"twice":                 {"- {child: a, kind: echo}\n- {child: a, kind: echo}\n", "the name of child 1 already"},
+		"key twice":             {"child: a\nchild: b\nkind: echo\n", "child"},
+		"document is named":     {"child: a\nkind: echo\n---\nchild: b\nnope: 1\n", "document 2"},
+		"list where a name":     {"child: [a]\nkind: echo\n", "child"},
+		"broken":                {"child: {", "document 1"},
+		"null in the list":      {"[null]", "child"},
+		"children no list":      {"children: 5", "document 1"},
+		"tabs in indentation":   {"children:\n\t- child: a", "document 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
