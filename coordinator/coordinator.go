@@ -48,7 +48,8 @@ type Coordinator struct {
 	once     sync.Once
 	leave    chan struct{}
 	leaving  sync.Once
-	changed  chan struct{} // holds a token while Local has something to report
+	changed  chan struct{}  // holds a token while Local has something to report
+	junk     refused.Seldom // what is logged of messages that are not understood
 }
 
 // Status is what the loop shows of itself.

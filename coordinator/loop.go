@@ -388,5 +388,8 @@ func (h *handler) ConnReported(c protocol.Conn) {
 }
 
 func (h *handler) Undecodable(subject string, err error) {
-	h.c.cfg.Logger.Warn("message not understood", "subject", subject, "error", err)
+	h.c.cfg.Refused.Count(protocol.ReasonMessage)
+	if before, due := h.c.junk.Due(time.Now()); due {
+		h.c.cfg.Logger.Warn("message not understood", "subject", protocol.Cut(subject, protocol.MaxText), "error", err, "others_since_last_told", before)
+	}
 }

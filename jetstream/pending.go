@@ -87,7 +87,7 @@ func (s *Session) lookForOverflow() {
 
 // tellOverflow has the log say, at most once a minute, that messages are dropped.
 func (s *Session) tellOverflow(subject string) {
-	if _, due := s.overflows.due(time.Now()); due {
+	if _, due := s.overflows.Due(time.Now()); due {
 		s.log.Warn("messages come faster than this node takes them and are dropped; the status counts them", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", subject)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,7 +39,7 @@ func (s *Session) replyIf(valid func(string) error, to string, header nats.Heade
 
 func (s *Session) replyRefused(err error) {
 	s.cfg.Refused.Count(protocol.ReasonReply)
-	if before, due := s.replies.due(time.Now()); due {
+	if before, due := s.replies.Due(time.Now()); due {
 		s.log.Warn("a request is not answered: its sender chose a subject that is not for answers",
 			"hub", s.cfg.Hub, "node", s.cfg.Node, "error", err, "others_since_last_told", before)
 	}
@@ -59,25 +58,4 @@ func (s *Session) replyDenied(err error) bool {
 	}
 	s.replyRefused(&protocol.FieldError{Field: "reply", Found: fmt.Sprintf("%.80q", to), Allowed: "an inbox to which this node's user may publish"})
 	return true
-}
-
-// seldom tells when a line that anybody may cause is due in the log: at most once a minute. It may be used concurrently.
-type seldom struct {
-	mu   sync.Mutex
-	next time.Time
-	held uint64
-}
-
-const seldomEvery = time.Minute
-
-// due reports whether the line is due, and how many were not since the last that was.
-func (s *seldom) due(now time.Time) (held uint64, due bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now.Before(s.next) {
-		s.held++
-		return 0, false
-	}
-	held, s.held, s.next = s.held, 0, now.Add(seldomEvery)
-	return held, true
 }

@@ -4,28 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
 )
-
-func TestSeldom_IsDueOnceAMinute(t *testing.T) {
-	t.Parallel()
-	var s seldom
-	began := time.Now()
-	for _, c := range []struct {
-		after time.Duration
-		held  uint64
-		due   bool
-	}{{0, 0, true}, {time.Second, 0, false}, {59 * time.Second, 0, false}, {time.Minute, 2, true}, {61 * time.Second, 0, false}, {3 * time.Minute, 1, true}, {5 * time.Minute, 0, true}} {
-		if held, due := s.due(began.Add(c.after)); held != c.held || due != c.due {
-			t.Errorf("after %v: %d, %v; expected %d, %v", c.after, held, due, c.held, c.due)
-		}
-	}
-}
 
 func TestReplyDenied_KnowsAnswersFromWhatANodePublishesItself(t *testing.T) {
 	t.Parallel()

@@ -97,8 +97,9 @@ type Session struct {
 	transport *Transport
 	probes    string // prefix of the inboxes to which probes are answered
 	inboxes   *inboxes
-	replies   seldom // what is logged of answers that are not sent,
-	overflows seldom // and of messages that are dropped
+	replies   refused.Seldom // what is logged of answers that are not sent,
+	overflows refused.Seldom // of messages that are dropped,
+	junk      refused.Seldom // and of those that are not understood
 
 	work sync.WaitGroup // goroutines that Close waits for
 

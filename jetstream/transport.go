@@ -195,7 +195,10 @@ func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 func (t *Transport) release(h worker.Handler, m *nats.Msg) {
 	r, err := protocol.DecodeReleaseRequest(m.Data)
 	if err != nil {
-		t.s.log.Warn("decode release request", "subject", m.Subject, "error", err)
+		t.s.cfg.Refused.Count(protocol.ReasonMessage)
+		if before, due := t.s.junk.Due(time.Now()); due {
+			t.s.log.Warn("release request not understood", "hub", t.s.cfg.Hub, "node", t.s.cfg.Node, "error", err, "others_since_last_told", before)
+		}
 		return
 	}
 	reply := m.Reply

@@ -171,11 +171,12 @@ const (
 )
 
 // IsReplyHeader reports whether a worker may set the header name in a reply: it is not one of phub's, nor one
-// by which NATS clients know errors. Upper and lower case count as the same.
+// by which NATS clients know errors, nor one that has a server publish elsewhere (Nats-Trace-Dest) with the node's
+// rights. Upper and lower case count as the same.
 func IsReplyHeader(name string) bool {
 	l := strings.ToLower(name)
 	return l != "status" && l != "description" && !strings.HasPrefix(l, "phub-") &&
-		!strings.HasPrefix(l, strings.ToLower(HeaderError))
+		!strings.HasPrefix(l, strings.ToLower(HeaderError)) && !strings.HasPrefix(l, "nats-trace-")
 }
 
 // Codes in HeaderErrorCode that phub itself sends. A handler may send others.

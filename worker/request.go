@@ -19,8 +19,8 @@ type Request struct {
 }
 
 // SetReplyHeader sets a header of the reply. It has no effect for Status, Description, and names that begin with
-// Phub- or Nats-Service-Error, in upper or lower case: by those, clients know errors and epochs. A name that NATS
-// refuses, such as one with a blank, makes the reply an error 500. Not to be called concurrently, nor after
+// Phub- or Nats-Service-Error, in upper or lower case: by those, clients know errors and epochs. Nor has it for
+// Nats-Trace-, which has servers publish with the node's rights. A name that NATS refuses, such as one with a blank, makes the reply an error 500. Not to be called concurrently, nor after
 // Handle returned.
 func (r *Request) SetReplyHeader(key, value string) {
 	if !protocol.IsReplyHeader(key) {

@@ -59,7 +59,7 @@ func (f *faulty) Handle(_ context.Context, r *worker.Request) ([]byte, error) {
 		return nil, worker.Errorf(418, "a teapot")
 	case "header":
 		r.SetReplyHeader("X-Mine", "1")
-		for _, name := range []string{"phub-node", protocol.HeaderNode, protocol.HeaderCause, protocol.HeaderErrorCode, "nats-service-error", "STATUS", "Description"} {
+		for _, name := range []string{"phub-node", protocol.HeaderNode, protocol.HeaderCause, protocol.HeaderErrorCode, "nats-service-error", "STATUS", "Description", "Nats-Trace-Dest", "nats-trace-only"} {
 			r.SetReplyHeader(name, "503")
 		}
 	case "large":
