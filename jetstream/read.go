@@ -82,12 +82,22 @@ func record(b protocol.Bucket, key string, seq uint64, h nats.Header, data []byt
 // stored decodes what a bucket's stream repeated when it had stored it.
 func (s *Session) stored(b protocol.Bucket, m *nats.Msg) (view.Record, error) {
 	key, ok := strings.CutPrefix(m.Subject, s.subjects.Stored(b, ""))
-	if !ok || m.Header.Get(jetstream.StreamHeader) != s.stream(b) {
+	if !ok || added(m, jetstream.StreamHeader) != s.stream(b) {
 		return view.Record{}, fmt.Errorf("found no header %s: %s, which the bucket's own messages have", jetstream.StreamHeader, s.stream(b))
 	}
-	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	seq, err := strconv.ParseUint(added(m, jetstream.SequenceHeader), 10, 64)
 	if err != nil || seq == 0 {
-		return view.Record{}, fmt.Errorf("header %s: found %q, expected a stream sequence", jetstream.SequenceHeader, m.Header.Get(jetstream.SequenceHeader))
+		return view.Record{}, fmt.Errorf("header %s: found %q, expected a stream sequence", jetstream.SequenceHeader, added(m, jetstream.SequenceHeader))
 	}
 	return record(b, key, seq, m.Header, m.Data), nil
+}
+
+// added returns the header that the stream added when it repeated a message. What was stored may have one of that name,
+// which stands before it.
+func added(m *nats.Msg, header string) string {
+	values := m.Header[header]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
 }

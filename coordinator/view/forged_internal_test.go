@@ -69,6 +69,40 @@ func TestMachine_ForgedRecordsCostFewReads(t *testing.T) {
 	}
 }
 
+// Renewals of the next revisions, which look like all that follows, are no reason to take the bucket for another one.
+func TestMachine_ForgedRenewalsReplaceNoHistory(t *testing.T) {
+	t.Parallel()
+	in := protocol.Incarnation{Node: "node2", ID: "a"}
+	m := newRecordsTest()
+	m.history.caughtUp(0)
+	m.specs.caughtUp(0)
+	m.nodeStored(renewed(in, 2, 6))
+	m.nodes.Loaded(m.now.Mono, 0, 0, 6)
+	was, now := m.self, Now{Mono: m.now.Mono}
+	for i := range uint64(400) {
+		now.Mono += 10 * time.Millisecond
+		events := []Event{RecordStored{renewed(in, 3+i, 7+i)}, Tick{}}
+		if i%50 == 49 {
+			events = append(events, RecordStored{Record{Bucket: protocol.NodesBucket, Key: "x", Value: []byte("junk"), Revision: 7}})
+		}
+		for len(events) > 0 {
+			e := events[0]
+			events = events[1:]
+			for _, a := range m.Step(now, e) {
+				switch a := a.(type) {
+				case Load:
+					events = append(events, RecordsLoaded{Bucket: a.Bucket, Last: map[protocol.Bucket]uint64{protocol.NodesBucket: 6}[a.Bucket]})
+				case ReadKey:
+					events = append(events, KeyRead{Bucket: a.Bucket, Key: a.Key, Record: renewed(in, 2, 6)})
+				}
+			}
+		}
+	}
+	if m.self != was || m.nodes.read != 6 {
+		t.Errorf("incarnation %s, expected %s; the bucket stands at %d, expected 6", m.self.ID, was.ID, m.nodes.read)
+	}
+}
+
 // renewed is a node's record, one beat after another.
 func renewed(in protocol.Incarnation, beat, revision uint64) Record {
 	return recordOf(protocol.NodeRecord{
@@ -108,7 +142,7 @@ func TestNodes_HearsSignsOfLifeOnly(t *testing.T) {
 	} {
 		n := NewNodes()
 		n.Stored(time.Second, renewed(in, 2, 1))
-		n.Loaded(time.Second, 0, 1)
+		n.Loaded(time.Second, 0, 0, 1)
 		taken := n.Heard(2*time.Second, changed(t, renewed(in, 3, 2), c.change))
 		if taken != c.taken || taken == n.wants(2*time.Second) {
 			t.Errorf("%s: taken %t, expected %t; to be read %t", c.name, taken, c.taken, n.wants(2*time.Second))
@@ -136,7 +170,7 @@ func TestNodes_WhatIsReadCounts(t *testing.T) {
 	} {
 		n := NewNodes()
 		n.Stored(time.Second, renewed(in, 2, 1))
-		n.Loaded(time.Second, 0, 1)
+		n.Loaded(time.Second, 0, 0, 1)
 		n.Heard(2*time.Second, renewed(in, 3, 2))
 		n.Stored(3*time.Second, c.read)
 		if k := n.Get("node2"); !n.Sure("node2") || n.Revision("node2") != c.read.Revision || k.Renewed != c.renewed {
@@ -151,7 +185,7 @@ func TestNodes_ContestedRevision(t *testing.T) {
 	in := protocol.Incarnation{Node: "node2", ID: "a"}
 	n := NewNodes()
 	n.Stored(time.Second, renewed(in, 2, 1))
-	n.Loaded(time.Second, 0, 1)
+	n.Loaded(time.Second, 0, 0, 1)
 	n.Heard(2*time.Second, renewed(in, 3, 2)) // forged
 	fence := changed(t, renewed(in, 3, 2), func(r *protocol.NodeRecord) { r.Status = protocol.Lost })
 	if n.Heard(2*time.Second, fence); !n.wants(2*time.Second) || n.after() != 1 {

@@ -100,10 +100,10 @@ func (m *Machine) loaded(e RecordsLoaded) {
 		return
 	}
 	l.tries = 0
-	if e.Last < f.Last() {
+	if had := m.stoodAt(e.Bucket); e.Last < had {
 		l.retry = m.now.Mono + shortRetry
 		if l.short++; l.short >= shortMost {
-			m.historyLost(e.Bucket, f.Last(), e.Last)
+			m.historyLost(e.Bucket, had, e.Last)
 		}
 		return
 	}
@@ -123,12 +123,20 @@ func (m *Machine) loaded(e RecordsLoaded) {
 	l.again = l.again && !l.fresh
 }
 
+// stoodAt returns a revision that a bucket has reached for sure: what was only heard proves nothing.
+func (m *Machine) stoodAt(b protocol.Bucket) uint64 {
+	if b == protocol.NodesBucket {
+		return m.nodes.stood
+	}
+	return m.feedOf(b).last
+}
+
 func (m *Machine) nodesLoaded(l *load, e RecordsLoaded) {
 	m.nodes.contested = false
 	for _, r := range e.Records {
 		m.nodeStored(r)
 	}
-	if never := m.nodes.Loaded(m.now.Mono, l.began, e.Last); never > 0 {
+	if never := m.nodes.Loaded(m.now.Mono, l.began, l.from, e.Last); never > 0 {
 		m.neverStored(l, e.Bucket, never, e.Last)
 	}
 }

@@ -46,6 +46,7 @@ type Nodes struct {
 	hole   time.Duration            // since when there is one; 0 if there is none
 	gap    uint64                   // up to here records may have been missed for good: others have taken their place
 	read   uint64                   // up to here all was read: what is heard of that is not news
+	stood  uint64                   // the largest revision that was read, or that this node wrote
 	// contested says that two live records claim one revision.
 	contested bool
 }
@@ -155,6 +156,7 @@ func (n *Nodes) tame(r Record) bool {
 // Stored takes a record from a read of the stream, or from a write of this node's. It reports whether it is news.
 func (n *Nodes) Stored(now time.Duration, r Record) bool {
 	n.mark(now, r.Revision)
+	n.stood = max(n.stood, r.Revision)
 	switch known := n.keys[r.Key]; {
 	case n.unsure[r.Key] && r.Revision == known && n.nodes[r.Key] != nil && bytes.Equal(r.Value, n.nodes[r.Key].value):
 		delete(n.unsure, r.Key)
@@ -227,15 +229,19 @@ func (n *Nodes) overwritten(now time.Duration, key string) {
 	}
 }
 
-// Loaded takes that all is read up to the stream's last revision, by a read that began at an instant. It returns the
-// largest revision that was spoken of before that and that the stream does not reach; 0 if there is none.
-func (n *Nodes) Loaded(now, began time.Duration, last uint64) uint64 {
-	if last > n.last {
+// Loaded takes that all is read up to the stream's last revision, by a read that began at an instant, when all up to from
+// seemed known. It returns the largest revision that was spoken of before that and that the stream does not reach; 0 if
+// there is none.
+func (n *Nodes) Loaded(now, began time.Duration, from, last uint64) uint64 {
+	var never uint64
+	switch {
+	case last > n.last:
 		n.gap = last
+	case last < from: // one that was forged seemed to be the next
+		never, n.last = from, last
 	}
 	n.caughtUp(last)
-	n.read, n.hole = max(n.read, last), 0
-	var never uint64
+	n.read, n.stood, n.hole = max(n.read, last), max(n.stood, last), 0
 	for revision, at := range n.later {
 		if at < began {
 			never = max(never, revision)
@@ -245,7 +251,7 @@ func (n *Nodes) Loaded(now, began time.Duration, last uint64) uint64 {
 		}
 	}
 	n.close(now)
-	if never <= n.last {
+	if never <= last {
 		return 0
 	}
 	return never

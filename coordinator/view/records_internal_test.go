@@ -18,7 +18,7 @@ func newRecordsTest() *Machine {
 	m := New(Config{Hub: "h", Node: "node1", NewID: func() string { ids++; return "node1-" + strconv.Itoa(ids) }})
 	m.conn = &protocol.Conn{Server: "s", Client: 1}
 	m.now.Mono = 10 * time.Second
-	m.nodes.Loaded(m.now.Mono, 0, 4)
+	m.nodes.Loaded(m.now.Mono, 0, 0, 4)
 	m.key.claimed, m.key.revision, m.key.accepted = true, 5, m.now.Mono
 	m.nodeStored(nodeRecord(m.self, protocol.Up, 5))
 	return m
@@ -47,7 +47,7 @@ func TestMachine_OverwrittenRecord(t *testing.T) {
 		m := newRecordsTest()
 		m.cfg.Unsafe.KeyAnyway = c.off
 		if c.read {
-			m.nodes.Loaded(m.now.Mono, 0, c.revision-1)
+			m.nodes.Loaded(m.now.Mono, 0, 0, c.revision-1)
 		}
 		was := m.self
 		m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: c.revision})
@@ -76,7 +76,7 @@ func TestMachine_EarlierIncarnationIsNoFence(t *testing.T) {
 		m.nodeStored(nodeRecord(before, protocol.Lost, 6))
 		m.coord = candidacy{of: now, since: m.now.Mono}
 		m.key.accepted, m.key.revision = m.now.Mono+c.accepted, 8
-		m.nodes.Loaded(m.now.Mono, 0, c.last)
+		m.nodes.Loaded(m.now.Mono, 0, 0, c.last)
 		if got := m.coordFenced(); got != c.fenced {
 			t.Errorf("%s: fenced %t, expected %t", c.name, got, c.fenced)
 		}
