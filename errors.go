@@ -32,8 +32,9 @@ var (
 	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
 	// find out by themselves, as if this one had died.
 	ErrUntold = coordinator.ErrUntold
-	// ErrDropped comes out of a watch when messages were lost because the caller was too slow.
-	ErrDropped = errors.New("phub: watch fell behind")
+	// ErrDropped comes out of a watch when messages were lost: the caller was too slow, or the connection to NATS was
+	// interrupted. The watch goes on.
+	ErrDropped = errors.New("phub: watch has a gap")
 )
 
 // SetupError says how NATS, or one of the hub's buckets, differs from what phub needs, and what to try.

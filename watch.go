@@ -35,11 +35,12 @@ const watchBuffer = 1 << 16
 
 // Watch returns the live stream of modes, events, views and placements of the hub, until ctx ends. When
 // it returns, the server has registered the subscriptions: the stream has everything that happens after
-// that. A message that can't be decoded comes as an error, and so do messages that were lost because the
-// caller was too slow (ErrDropped); the stream goes on after them. It may be ranged over once. Don't
-// rely on it for correctness: these are core NATS messages, for people and for programs that look on.
+// that. A message that can't be decoded comes as an error, and so does a gap (ErrDropped): messages that were lost because
+// the caller was too slow, or while the connection to NATS was interrupted. The stream goes on after them. It may be
+// ranged over once. Don't rely on it for correctness: these are core NATS messages, for people and for programs that look
+// on.
 func (c *Client) Watch(ctx context.Context) (iter.Seq2[Change, error], error) {
-	w := &watch{client: c, msgs: make(chan *nats.Msg, watchBuffer)}
+	w := &watch{client: c, msgs: make(chan *nats.Msg, watchBuffer), status: c.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING)}
 	if err := w.subscribe(ctx); err != nil {
 		w.unsubscribe()
 		return nil, fmt.Errorf("watch hub %s: %w", c.hub, err)
@@ -54,8 +55,10 @@ func (c *Client) Watch(ctx context.Context) (iter.Seq2[Change, error], error) {
 type watch struct {
 	client  *Client
 	msgs    chan *nats.Msg
+	status  chan nats.Status
 	subs    []*nats.Subscription
 	dropped int
+	away    time.Time // since when there is no connection; zero if there is one
 }
 
 func (w *watch) subscribe(ctx context.Context) error {
@@ -77,6 +80,7 @@ func (w *watch) unsubscribe() {
 	for _, sub := range w.subs {
 		_ = sub.Unsubscribe()
 	}
+	w.client.nc.RemoveStatusListener(w.status)
 }
 
 func (w *watch) run(ctx context.Context, yield func(Change, error) bool) {
@@ -84,6 +88,10 @@ func (w *watch) run(ctx context.Context, yield func(Change, error) bool) {
 		select {
 		case <-ctx.Done():
 			return
+		case status := <-w.status:
+			if err := w.interrupted(status); err != nil && !yield(Change{}, err) {
+				return
+			}
 		case msg := <-w.msgs:
 			if n := w.lost(); n > 0 && !yield(Change{}, fmt.Errorf("%w: %d messages lost", ErrDropped, n)) {
 				return
@@ -94,6 +102,20 @@ func (w *watch) run(ctx context.Context, yield func(Change, error) bool) {
 			}
 		}
 	}
+}
+
+// interrupted takes a change of the connection, and returns the gap when there is one again after an interruption. The
+// client library subscribes before it says so.
+func (w *watch) interrupted(status nats.Status) error {
+	switch {
+	case status == nats.RECONNECTING && w.away.IsZero():
+		w.away = time.Now()
+	case status == nats.CONNECTED && !w.away.IsZero():
+		from := w.away
+		w.away = time.Time{}
+		return fmt.Errorf("%w: no connection to NATS from %s, for %v", ErrDropped, from.Format("15:04:05.000"), time.Since(from).Round(time.Millisecond))
+	}
+	return nil
 }
 
 // lost returns how many messages have been dropped since it was called last.

@@ -2,12 +2,14 @@ package phub_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/internal/natstest"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -85,5 +87,36 @@ func TestWatch_EndsWithItsContext(t *testing.T) {
 	cancel()
 	for _, err := range changes {
 		t.Errorf("a change came out of a watch that has ended (error %v)", err)
+	}
+}
+
+// A watch does not hide that it was blind while its connection was interrupted.
+func TestWatch_TellsOfAnInterruptedConnection(t *testing.T) {
+	t.Parallel()
+	s := natstest.Single(t)
+	nc := natstest.Connect(t, s.URL(), nats.ReconnectWait(10*time.Millisecond), nats.MaxReconnects(-1))
+	client, err := phub.NewClient(nc, "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	changes, err := client.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gap := false
+	for _, err := range changes {
+		if errors.Is(err, phub.ErrDropped) {
+			gap = true
+			break
+		}
+	}
+	if !gap {
+		t.Error("the watch ended without a word on the gap")
 	}
 }

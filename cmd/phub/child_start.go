@@ -22,7 +22,7 @@ type childStart struct {
 	args     []string
 	metadata []string
 	tag      string
-	count    int
+	numbers  numbered
 	file     string
 
 	children []phub.Spec // what all of these ask for
@@ -48,7 +48,7 @@ func (a *app) addChildStart(parent *fisk.CmdClause) {
 	cmd.Flag("arg", "Argument of the worker, as key=value").Short('a').PlaceHolder("K=V").StringsVar(&c.args)
 	cmd.Flag("metadata", "Metadata of the children, as key=value").PlaceHolder("K=V").StringsVar(&c.metadata)
 	cmd.Flag("tag", "Tag, to list them by").PlaceHolder("TAG").StringVar(&c.tag)
-	cmd.Flag("count", "Start N children for each name: %d in it counts from 1").Short('n').PlaceHolder("N").Validator(isNumber).IntVar(&c.count)
+	c.numbers.flags(cmd, "Start")
 	cmd.Flag("file", "File with child specs").Short('f').PlaceHolder("FILE").StringVar(&c.file)
 }
 
@@ -85,7 +85,7 @@ func (c *childStart) specs() ([]phub.Spec, error) {
 
 // describes reports whether a flag is given that says what children are like.
 func (c *childStart) describes() bool {
-	return c.kind+c.replicas+c.model+c.signal+c.restart+c.tag != "" || len(c.args)+len(c.metadata) > 0 || c.count != 0
+	return c.kind+c.replicas+c.model+c.signal+c.restart+c.tag != "" || len(c.args)+len(c.metadata) > 0 || c.numbers.count != 0 || c.numbers.from != 1
 }
 
 func (c *childStart) fromFlags() ([]phub.Spec, error) {
@@ -93,7 +93,7 @@ func (c *childStart) fromFlags() ([]phub.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := counted(c.ids, c.count)
+	names, err := c.numbers.names(c.ids)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,27 @@ func (c *childStart) template() (phub.Spec, error) {
 // maxCount bounds --count: a slip of the finger should not fill a hub.
 const maxCount = 1_000_000
 
-// counted returns each name n times, with %d counting from 1. With n = 0 it returns them as they are.
-func counted(names []string, n int) ([]string, error) {
+// numbered says how many children each name stands for: --count and --from.
+type numbered struct{ count, from int }
+
+func (n *numbered) flags(cmd *fisk.CmdClause, verb string) {
+	cmd.Flag("count", verb+" N children for each name: %d in it counts from 1").Short('n').PlaceHolder("N").Validator(isNumber).IntVar(&n.count)
+	cmd.Flag("from", "With --count: the first number, by default 1").PlaceHolder("N").Default("1").Validator(isNumber).IntVar(&n.from)
+}
+
+// names returns each name as often as --count says, with %d counting from --from. Without --count it returns them as
+// they are.
+func (n *numbered) names(names []string) ([]string, error) {
+	switch {
+	case n.count == 0 && n.from != 1:
+		return nil, usagef("--from: found %d, want it with --count only", n.from)
+	case n.from < 0 || n.from > maxCount:
+		return nil, usagef("--from: found %d, want 0 to %d", n.from, maxCount)
+	}
+	return counted(names, n.count, n.from)
+}
+
+func counted(names []string, n, from int) ([]string, error) {
 	switch {
 	case n == 0:
 		return names, nil
@@ -159,7 +178,7 @@ func counted(names []string, n int) ([]string, error) {
 			return nil, hint{usagef("--count: found the name %q, want one with %%d in it", name), name + "%d"}
 		}
 		for i := range n {
-			all = append(all, strings.ReplaceAll(name, "%d", strconv.Itoa(i+1)))
+			all = append(all, strings.ReplaceAll(name, "%d", strconv.Itoa(from+i)))
 		}
 	}
 	return all, nil

@@ -10,22 +10,22 @@ import (
 )
 
 type childStop struct {
-	app   *app
-	ids   []string
-	count int
+	app     *app
+	ids     []string
+	numbers numbered
 
-	children []string // what ids and count stand for
+	children []string // what all of these stand for
 }
 
 func (a *app) addChildStop(parent *fisk.CmdClause) {
 	c := &childStop{app: a}
 	cmd := parent.Command("stop", "Stop children on all nodes, for good").Alias("rm").Action(a.does(checked(c.check, a.asking(c.run))))
 	cmd.Arg("id", "Names of the children").Required().StringsVar(&c.ids)
-	cmd.Flag("count", "Stop N children for each name: %d in it counts from 1").Short('n').PlaceHolder("N").Validator(isNumber).IntVar(&c.count)
+	c.numbers.flags(cmd, "Stop")
 }
 
 func (c *childStop) check() (err error) {
-	if c.children, err = counted(c.ids, c.count); err != nil {
+	if c.children, err = c.numbers.names(c.ids); err != nil {
 		return err
 	}
 	for _, name := range c.children {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +64,96 @@ func TestStatus_Screen(t *testing.T) {
 	v := decode[statusJSON](t, hub.run("status", "--json", "--limit", "1"))
 	if v.Health != "OK" || len(v.NodeList) != 2 || len(v.Shown) != 1 || v.View != 42 {
 		t.Errorf("got %+v", v)
+	}
+}
+
+func TestStatus_LimitZeroShowsNoChild(t *testing.T) {
+	t.Parallel()
+	hub := lively(t)
+	r := hub.run("status", "--limit", "0")
+	r.want(t, 0, "… and 2 more: phub child ls\n", "")
+	if strings.Contains(r.out, "CHILD ") {
+		t.Errorf("a table of no children: %q", r.out)
+	}
+	if v := decode[statusJSON](t, hub.run("status", "--json", "--limit", "0")); v.Shown == nil || len(v.Shown) != 0 {
+		t.Errorf("got children %+v, want an empty list", v.Shown)
+	}
+}
+
+func TestNumbered(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		n    numbered
+		want string
+	}{
+		{numbered{3, 1}, "c1 c2 c3"},
+		{numbered{3, 0}, "c0 c1 c2"},
+		{numbered{2, 9}, "c9 c10"},
+		{numbered{0, 1}, "c%d"},
+	} {
+		if got, err := tc.n.names([]string{"c%d"}); err != nil || strings.Join(got, " ") != tc.want {
+			t.Errorf("%+v: got %v, %v, want %s", tc.n, got, err, tc.want)
+		}
+	}
+}
+
+// The record of a node that is gone says when it started, but not when it ended.
+func TestNodeLs_NoAgeOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	started := protocol.NodeRecord{Started: "2020-01-01T00:00:00Z"}
+	gone, here := started, started
+	gone.Node, gone.Status, here.Node, here.Status = "n1", protocol.Lost, "n2", protocol.Up
+	hub.control(protocol.VerbNodes, phub.Nodes{Nodes: []phub.NodeInfo{{NodeRecord: gone}, {NodeRecord: here, Member: true}}})
+	ages := map[string]string{}
+	for line := range strings.Lines(hub.run("node", "ls").out) {
+		f := strings.Fields(line)
+		ages[f[0]] = f[len(f)-2]
+	}
+	if ages["n1"] != "-" || !strings.HasSuffix(ages["n2"], "h") {
+		t.Errorf("got ages %v", ages)
+	}
+}
+
+// --timeout is for all of a command: a server that says nothing does not make it wait longer.
+func TestTimeout_CoversConnecting(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	servers := strings.Repeat("nats://"+silent.Addr().String()+",", 4) + "nats://" + silent.Addr().String()
+	for _, command := range [][]string{{"status"}, {"hub", "ls"}, {"hub", "watch"}} {
+		began := time.Now()
+		r := phubRun(t, nil, "", append(command, "--server", servers, "--timeout", "200ms")...)
+		if took := time.Since(began); r.code != exitFailed || took > 5*time.Second { // each server by itself has 2 s
+			t.Errorf("%v: exit code %d after %v", command, r.code, took)
+		}
+	}
+}
+
+func TestLog_DurationsInJSONHaveAUnit(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := &nodeRun{app: &app{stdio: stdio{err: &out}}, logJSON: true, logLevel: "info"}
+	c.logger().Info("connect", "again_in", 1500*time.Millisecond)
+	if !strings.Contains(out.String(), `"again_in":"1.5s"`) {
+		t.Errorf("got %s", &out)
+	}
+}
+
+func TestDev_ShowsWhatWorkersSay(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	w := &workersOnly{to: &out}
+	for _, part := range []string{"level=INFO msg=joined hub=h\nlevel=INFO msg=\"from a pro", "gram\" child=c1 line=boom\nlevel=WARN msg=x", "\n"} {
+		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if want := "level=INFO msg=\"from a program\" child=c1 line=boom\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 
@@ -158,7 +250,7 @@ func TestChildStart(t *testing.T) {
 func TestChildStart_FlagsMakeTheSpec(t *testing.T) {
 	t.Parallel()
 	c := &childStart{
-		ids: []string{"a.%d"}, count: 2, kind: "exec", replicas: "cluster_size", model: "active_passive", signal: "all",
+		ids: []string{"a.%d"}, numbers: numbered{2, 1}, kind: "exec", replicas: "cluster_size", model: "active_passive", signal: "all",
 		restart: "transient", args: []string{"cmd=x=y"}, metadata: []string{"k=v"}, tag: "t",
 	}
 	specs, err := c.specs()

@@ -210,9 +210,9 @@ func nkeyFile(path string) nats.Option {
 	}
 }
 
-// client opens a connection and returns a client of the chosen hub, and how to close it.
-func (a *app) client() (*phub.Client, func(), error) {
-	nc, err := a.conn.connect(nats.MaxReconnects(-1))
+// client opens a connection before ctx ends, and returns a client of the chosen hub, and how to close it.
+func (a *app) client(ctx context.Context) (*phub.Client, func(), error) {
+	nc, err := a.conn.connect(nats.MaxReconnects(-1), before(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -222,6 +222,17 @@ func (a *app) client() (*phub.Client, func(), error) {
 		return nil, nil, err
 	}
 	return c, nc.Close, nil
+}
+
+// before is a nats.Option that leaves each server its share of the time until ctx ends.
+func before(ctx context.Context) nats.Option {
+	return func(o *nats.Options) error {
+		if end, ok := ctx.Deadline(); ok {
+			share := time.Until(end) / time.Duration(max(len(o.Servers), 1))
+			o.Timeout = min(o.Timeout, max(share, time.Millisecond))
+		}
+		return nil
+	}
 }
 
 // deadline gives ctx the time-out of the command line, if there is one.
@@ -235,13 +246,13 @@ func (a *app) deadline(ctx context.Context) (context.Context, context.CancelFunc
 // asking runs f with a client and a deadline.
 func (a *app) asking(f func(ctx context.Context, c *phub.Client) error) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		c, closeFunc, err := a.client()
+		ctx, cancel := a.deadline(ctx)
+		defer cancel()
+		c, closeFunc, err := a.client(ctx)
 		if err != nil {
 			return err
 		}
 		defer closeFunc()
-		ctx, cancel := a.deadline(ctx)
-		defer cancel()
 		if err = f(ctx, c); errors.Is(err, phub.ErrNoHub) {
 			return hint{err, "phub hub ls; or start a node: phub node run --hub " + a.hub}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (a *app) addDev(cli *fisk.Application) {
 	cmd.Flag("port", "Port of 127.0.0.1 for the NATS server; default is 4222").PlaceHolder("PORT").Default("4222").Validator(isNumber).IntVar(&d.port)
 	cmd.Flag("nodes", "How many nodes to run; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&d.nodes)
 	cmd.Flag("store", "Folder for the server's data; default is a new one that is removed at the end").PlaceHolder("DIR").StringVar(&d.store)
-	cmd.Flag("verbose", "Show the log of the nodes on stderr").Short('v').UnNegatableBoolVar(&d.verbose)
+	cmd.Flag("verbose", "Show the whole log of the nodes on stderr, not only what workers say").Short('v').UnNegatableBoolVar(&d.verbose)
 }
 
 // devRestart is how long a dead node stays dead.
@@ -114,13 +115,39 @@ func (d *dev) keep(ctx context.Context, name string) error {
 	}
 }
 
-// log returns where the nodes' log goes.
+// log returns where the nodes' log goes: all of it, or what workers have to say.
 func (d *dev) log() io.Writer {
 	if !d.verbose {
-		return nil
+		return &workersOnly{to: lockedWriter{d}}
 	}
 	return lockedWriter{d}
 }
+
+// workersOnly hands on the lines of a node's log that are about children.
+type workersOnly struct {
+	to   io.Writer
+	rest []byte // the beginning of a line
+}
+
+// Write hands whole lines on. It is not called concurrently.
+func (w *workersOnly) Write(b []byte) (int, error) {
+	w.rest = append(w.rest, b...)
+	for {
+		line, rest, whole := bytes.Cut(w.rest, []byte("\n"))
+		if !whole {
+			return len(b), nil
+		}
+		w.rest = rest
+		if isWorkers(line) {
+			if _, err := w.to.Write(append(bytes.Clone(line), '\n')); err != nil {
+				return len(b), err
+			}
+		}
+	}
+}
+
+// isWorkers reports whether a line is about a child: what its program wrote, or how its worker failed.
+func isWorkers(line []byte) bool { return bytes.Contains(line, []byte(" child=")) }
 
 // lockedWriter writes to stderr, one line at a time with what is said.
 type lockedWriter struct{ d *dev }

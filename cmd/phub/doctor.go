@@ -38,7 +38,7 @@ func (a *app) doctor(ctx context.Context) error {
 	ctx, cancel := a.deadline(ctx)
 	defer cancel()
 	d := diagnosis{hub: a.hub}
-	client, end, err := a.client()
+	client, end, err := a.client(ctx)
 	if err != nil {
 		return err
 	}

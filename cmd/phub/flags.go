@@ -87,6 +87,13 @@ func isNumber(v string) error {
 	return nil
 }
 
+func isCount(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 0 {
+		return wrongValue{v, "a whole number, 0 or more"}
+	}
+	return nil
+}
+
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // parsePairs reads flags of the form k=v.

@@ -29,13 +29,13 @@ type hubLine struct {
 }
 
 func (a *app) hubLs(ctx context.Context) error {
-	nc, err := a.conn.connect()
+	ctx, cancel := a.deadline(ctx)
+	defer cancel()
+	nc, err := a.conn.connect(before(ctx))
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	ctx, cancel := a.deadline(ctx)
-	defer cancel()
 	names, err := phub.Hubs(ctx, nc)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func (a *app) nodeTable(nodes []phub.NodeInfo) {
 		n := &nodes[i]
 		children, active := loadCells(n)
 		t.add(n.Node, a.statusCell(n), coordinatorCell(n), children, active,
-			fmt.Sprint(max(n.Capacity, 1)), age(n.Started), dash(pairs(n.Labels)))
+			fmt.Sprint(max(n.Capacity, 1)), ageCell(n), dash(pairs(n.Labels)))
 	}
 	t.print(a.out)
 }
@@ -69,6 +69,14 @@ func loadCells(n *phub.NodeInfo) (children, active string) {
 		return "-", "-"
 	}
 	return fmt.Sprint(n.Children), fmt.Sprint(n.Active)
+}
+
+// ageCell shows for how long a node's process has run. Of one that is gone nobody knows when it ended.
+func ageCell(n *phub.NodeInfo) string {
+	if !n.Member && !n.Status.Alive() {
+		return "-"
+	}
+	return age(n.Started)
 }
 
 // age returns how long ago a time in a record was, for people.

@@ -137,9 +137,18 @@ func (c *nodeRun) logger() *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewTextHandler(c.app.err, opts)
 	if c.logJSON {
+		opts.ReplaceAttr = durationText
 		h = slog.NewJSONHandler(c.app.err, opts)
 	}
 	return slog.New(h)
+}
+
+// durationText gives durations in JSON their unit, as in phub's values and in the log as text.
+func durationText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // defaultName returns the host's name, with what no name may hold left out, and four random characters.

@@ -22,7 +22,7 @@ func (a *app) addStatus(cli *fisk.Application) {
 	c := &status{app: a}
 	cmd := cli.Command("status", "Health of the hub in one screen (read-only)").Action(a.does(a.asking(c.run)))
 	cmd.HelpLong("The first line is the verdict: OK, WARNING or CRITICAL. Exit code 0 says that the hub answered.")
-	cmd.Flag("limit", "Show at most N children; default is 50").PlaceHolder("N").Default(fmt.Sprint(statusChildren)).Validator(isNumber).IntVar(&c.limit)
+	cmd.Flag("limit", "Show at most N children, 0 for none; default is 50").PlaceHolder("N").Default(fmt.Sprint(statusChildren)).Validator(isCount).IntVar(&c.limit)
 }
 
 // statusJSON is the status screen for programs.
@@ -54,8 +54,10 @@ func (c *status) run(ctx context.Context, client *phub.Client) error {
 	c.app.healthLine(&st, health, problems)
 	c.app.printf("\n")
 	c.app.nodeTable(nodes.Nodes)
-	c.app.printf("\n")
-	c.app.childTable(children)
+	if c.limit > 0 {
+		c.app.printf("\n")
+		c.app.childTable(children)
+	}
 	if more := st.Children - len(children); more > 0 {
 		c.app.printf("… and %d more: phub child ls\n", more)
 	}
@@ -64,14 +66,16 @@ func (c *status) run(ctx context.Context, client *phub.Client) error {
 
 func firstChildren(ctx context.Context, client *phub.Client, limit int) ([]phub.ChildInfo, error) {
 	children := []phub.ChildInfo{}
+	if limit == 0 {
+		return children, nil
+	}
 	for child, err := range client.List(ctx, phub.Filter{}) {
 		if err != nil {
 			return nil, err
 		}
-		if len(children) >= limit {
+		if children = append(children, child); len(children) == limit {
 			break
 		}
-		children = append(children, child)
 	}
 	return children, nil
 }

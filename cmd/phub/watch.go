@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -12,13 +11,13 @@ import (
 // watching prints what happens until ctx ends; keep says which changes.
 func (a *app) watching(keep func(*phub.Change) bool) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
-		client, closeFunc, err := a.client()
+		ctx, cancel := a.deadline(ctx)
+		defer cancel()
+		client, closeFunc, err := a.client(ctx)
 		if err != nil {
 			return err
 		}
 		defer closeFunc()
-		ctx, cancel := a.deadline(ctx)
-		defer cancel()
 		changes, err := client.Watch(ctx)
 		if err != nil {
 			return err
@@ -38,8 +37,6 @@ func (a *app) watching(keep func(*phub.Change) bool) func(ctx context.Context) e
 // showChange prints one change, or what went wrong with it.
 func (a *app) showChange(c *phub.Change, err error, keep func(*phub.Change) bool) error {
 	switch {
-	case errors.Is(err, phub.ErrDropped):
-		return err
 	case err != nil:
 		a.warnf("phub: warning: %v\n", err)
 		return nil
