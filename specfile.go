@@ -219,11 +219,13 @@ func fieldError(path string, err error) error {
 	case reflect.String:
 		allowed = "a string; put it in quotes"
 	case reflect.Map:
-		allowed = "an object"
-		if path == "child spec" {
-			allowed += " with " + specFields
-		} else if path == "args" || path == "metadata" {
+		switch path {
+		case "child spec":
+			allowed = "an object with " + specFields
+		case "args", "metadata":
 			allowed = "names with strings: {name: value}"
+		default:
+			allowed = "an object"
 		}
 	case reflect.Int:
 		allowed = "a whole number"

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,23 +58,16 @@ func (s *slot) stepLocked(e replica.Event) {
 	}
 }
 
-// debug logs what became of the replica. A takeover changes thousands, so it is for those who look.
-func (s *slot) debug(msg string, args ...any) {
-	if s.h.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
-		s.h.cfg.Logger.Debug(msg, append([]any{"child", s.child}, args...)...)
-	}
-}
-
 func (s *slot) carryOut(a replica.Action) {
 	switch a := a.(type) {
 	case replica.Start:
-		s.debug("a replica starts", "kind", a.Spec.Kind)
+		s.h.cfg.Logger.Debug("a replica starts", "child", s.child, "kind", a.Spec.Kind)
 		s.start(a)
 	case replica.Stop:
-		s.debug("a replica stops")
+		s.h.cfg.Logger.Debug("a replica stops", "child", s.child)
 		s.stop(a)
 	case replica.Tell:
-		s.debug("a replica's mode", "mode", a.Mode, "epoch", a.Epoch, "reason", a.Reason)
+		s.h.cfg.Logger.Debug("a replica's mode", "child", s.child, "mode", a.Mode, "epoch", a.Epoch, "reason", a.Reason)
 		s.tell(a)
 	case replica.Open:
 		s.h.opener.add(s, a.Conn)
