@@ -135,14 +135,15 @@ func (s *slot) guard(what string, f func() error) (err error) {
 func (s *slot) background(r *run, w Runner, ran chan struct{}) {
 	err := s.guard("running", func() error { return w.Run(r.ctx) })
 	close(ran)
+	if r.ctx.Err() != nil {
+		return // it was told to: who told it says why
+	}
 	text := ""
 	if err != nil {
 		text = errorText(err.Error())
 	}
-	if r.ctx.Err() == nil {
-		s.h.cfg.Logger.Info("a worker ended", "child", s.child, "error", text)
-		r.cancel(ErrFailed)
-	}
+	s.h.cfg.Logger.Info("a worker ended", "child", s.child, "error", text)
+	r.cancel(ErrFailed)
 	s.step(replica.Ended{Run: r.id, Err: text})
 }
 
