@@ -98,7 +98,7 @@ func (s *slot) open(r *run) (final bool, err error) {
 	kind := s.h.cfg.Kinds[r.spec.Kind]
 	if kind == nil {
 		known := slices.Sorted(maps.Keys(s.h.cfg.Kinds))
-		return true, fmt.Errorf("kind %q is not registered on this node, which knows: %s; register it there, or run the child elsewhere",
+		return true, fmt.Errorf("this node does not run kind %q; it runs: %s; add the kind there (--kinds, or Options.Kinds in Go), or start a node that runs it",
 			r.spec.Kind, strings.Join(known, ", "))
 	}
 	info := Replica{

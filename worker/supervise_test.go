@@ -171,7 +171,7 @@ func TestHost_UnknownKindFailsAtOnce(t *testing.T) {
 		n.assign(2, passive("c", 2, spec(func(s *protocol.Spec) { s.Kind = "nope" })))
 		synctest.Wait()
 		failed := n.Report().Failed
-		if len(failed) != 1 || !strings.Contains(failed[0].Error, `kind "nope" is not registered on this node, which knows: other, test`) {
+		if len(failed) != 1 || !strings.Contains(failed[0].Error, `this node does not run kind "nope"; it runs: other, test`) {
 			t.Errorf("failed: %+v", failed)
 		}
 	})

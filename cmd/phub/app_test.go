@@ -125,6 +125,8 @@ func TestUsageErrors_Exit2AndSayWhatToTry(t *testing.T) {
 		"node run --capacity=-1":                         "error: --capacity: found",
 		"node run --bucket-replicas 9":                   "error: --bucket-replicas: found",
 		"node run --log-level x":                         "error: --log-level: found \"x\", want debug, info, warn or error\n",
+		"node run --kinds echo,shell":                    "error: --kinds: found \"shell\", want counter, echo or exec, or several with commas between\nTry: phub node run --help",
+		"dev --kinds shell":                              "error: --kinds: found \"shell\", want counter, echo or exec",
 		"bench failover --failover x":                    "error: --failover: found \"x\", want auto, strict or fast\nTry: phub bench failover --help",
 		"permissions":                                    "list",
 		"permissions nobody":                             "error: LIST: found \"nobody\", want each once of asks, operates, watches, node\nTry: phub permissions --help",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/permissions"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -464,5 +466,21 @@ func TestTable_AlignsWhatIsColoured(t *testing.T) {
 	tab.print(&out)
 	if want := "A     B\n\x1b[31mä\x1b[0m     x\nlong  y\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+// TestPermissions_InEachFormat compares what is printed, through the screen, with what the package says.
+func TestPermissions_InEachFormat(t *testing.T) {
+	t.Parallel()
+	p, err := permissions.Of(permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h.{{name()}}", System: true, NoCreate: true}, permissions.Node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []string{"permissions", "node", "--hub", "h", "--inbox-prefix", "_INBOX_h.{{name()}}", "--system", "--no-create"}
+	for format, want := range map[string]string{"conf": p.Conf(), "jwt": p.JWT(), "nsc": p.NSC()} {
+		phubRun(t, nil, "", append(line, "--format", format)...).wantExactly(t, 0, want, "")
+	}
+	if got := decode[permissions.Permissions](t, phubRun(t, nil, "", append(line, "--json")...)); !reflect.DeepEqual(got, p) {
+		t.Errorf("got %+v, want %+v", got, p)
 	}
 }

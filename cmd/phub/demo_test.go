@@ -107,7 +107,7 @@ func TestNodeRun_JoinsAndLeaves(t *testing.T) {
 	errOut := &safeBuffer{}
 	code := make(chan int, 1)
 	go func() {
-		args := strings.Fields("node run --name n1 --label zone=a --capacity 2 --lease 3s --log-json")
+		args := strings.Fields("node run --name n1 --label zone=a --capacity 2 --lease 3s --log-json --kinds echo,counter,exec")
 		code <- run(ctx, args, stdio{strings.NewReader(""), &safeBuffer{}, errOut}, func(k string) string { return env[k] })
 	}()
 	waitFor(t, "the node", func() bool { return phubRun(t, env, "", "node", "info", "n1", "--timeout", "2s").code == 0 })

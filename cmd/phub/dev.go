@@ -23,6 +23,7 @@ type dev struct {
 	port    int
 	nodes   int
 	store   string
+	kinds   string
 	verbose bool
 	server  *natsembed.Server
 	print   sync.Mutex
@@ -36,6 +37,7 @@ func (a *app) addDev(cli *fisk.Application) {
 	cmd.Flag("port", "Port of 127.0.0.1 for the NATS server; default is 4222").PlaceHolder("PORT").Default("4222").Validator(isNumber).IntVar(&d.port)
 	cmd.Flag("nodes", "How many nodes to run; default is 3").PlaceHolder("N").Default("3").Validator(isNumber).IntVar(&d.nodes)
 	cmd.Flag("store", "Folder for the server's data; default is a new one that is removed at the end").PlaceHolder("DIR").StringVar(&d.store)
+	kindsFlag(cmd, &d.kinds)
 	cmd.Flag("verbose", "Show the whole log of the nodes on stderr, not only what workers say").Short('v').UnNegatableBoolVar(&d.verbose)
 }
 
@@ -48,6 +50,9 @@ func (d *dev) run(ctx context.Context) error {
 	}
 	if d.port < 1 || d.port > 65535 {
 		return usagef("--port: found %d, want 1 to 65535", d.port)
+	}
+	if _, err := kindsOf(d.kinds, nil); err != nil {
+		return err
 	}
 	if err := portFree(d.port); err != nil {
 		return err
@@ -94,7 +99,7 @@ func (d *dev) runNodes(ctx context.Context) error {
 // keep runs a node, and starts it again when it died, until ctx ends.
 func (d *dev) keep(ctx context.Context, name string) error {
 	for {
-		p, err := startNode(name, d.app.hub, d.server.URL(), nil, nil, d.log())
+		p, err := startNode(name, d.app.hub, d.server.URL(), []string{"--kinds", d.kinds}, nil, d.log())
 		if err != nil {
 			return err
 		}

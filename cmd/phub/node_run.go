@@ -15,7 +15,6 @@ import (
 
 	"github.com/phub-io/phub"
 	"github.com/phub-io/phub/protocol"
-	"github.com/phub-io/phub/worker/kinds"
 )
 
 type nodeRun struct {
@@ -24,6 +23,7 @@ type nodeRun struct {
 	labels     []string
 	capacity   int
 	replicas   int
+	kinds      string
 	config     nodeConfig
 	logJSON    bool
 	logLevel   string
@@ -50,13 +50,14 @@ type nodeConfig struct {
 func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	c := &nodeRun{app: a}
 	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(checked(c.check, c.run)))
-	cmd.HelpLong("SIGINT and SIGTERM make the node leave in order; a second one ends it at once. The kinds of worker that " +
-		"it runs are echo, counter and exec. The settings of the hub are written by its first node; a node that asks " +
+	cmd.HelpLong("SIGINT and SIGTERM make the node leave in order; a second one ends it at once. The kind exec runs any program " +
+		"that whoever may start children names, so a node has it only if --kinds says so. The settings of the hub are written by its first node; a node that asks " +
 		"for others is refused, and one that asks for none takes the hub's.")
 	cmd.Flag("name", "Name of the node; default is the host's name and four random characters").PlaceHolder("NAME").StringVar(&c.name)
 	cmd.Flag("label", "Label, such as zone=a: replicas of a child are spread over zones").Short('l').PlaceHolder("K=V").StringsVar(&c.labels)
 	cmd.Flag("capacity", "Share of the load relative to other nodes; default is 1").PlaceHolder("N").Validator(isNumber).IntVar(&c.capacity)
 	cmd.Flag("bucket-replicas", "Stream replicas of the buckets, if this node makes them; default is up to 3").PlaceHolder("N").Validator(isNumber).IntVar(&c.replicas)
+	kindsFlag(cmd, &c.kinds)
 	c.config.flags(cmd)
 	cmd.Flag("log-json", "Log in JSON").UnNegatableBoolVar(&c.logJSON)
 	choice(cmd, "log-level", "Lowest level to log, by default info", logLevels).PlaceHolder("LEVEL").Default("info").StringVar(&c.logLevel)
@@ -122,9 +123,13 @@ func (c *nodeRun) check() error {
 		c.name = defaultName()
 	}
 	log := c.logger()
+	known, err := kindsOf(c.kinds, log)
+	if err != nil {
+		return err
+	}
 	c.options = phub.Options{
 		Hub: c.app.hub, Name: c.name, Labels: labels, Capacity: c.capacity,
-		Kinds: kinds.BuiltinWith(log), Config: config, Replicas: c.replicas,
+		Kinds: known, Config: config, Replicas: c.replicas,
 		Dial:   func(o ...nats.Option) (*nats.Conn, error) { return c.app.conn.connect(o...) },
 		Logger: log,
 	}

@@ -2,17 +2,13 @@
 // program of the user's, written in any language. docs/workers.md tells how to use them.
 package kinds
 
-import (
-	"log/slog"
+import "github.com/phub-io/phub/worker"
 
-	"github.com/phub-io/phub/worker"
-)
-
-// Builtin returns the kinds by the names under which every node of the command line has them:
-// "echo", "counter" and "exec". What programs write to stderr goes to slog.Default.
-func Builtin() map[string]worker.Kind { return BuiltinWith(nil) }
-
-// BuiltinWith is Builtin with a logger for what programs write to stderr. nil means slog.Default.
-func BuiltinWith(log *slog.Logger) map[string]worker.Kind {
-	return map[string]worker.Kind{"echo": Echo, "counter": Counter, "exec": Exec{Logger: log}.Kind}
+// Builtin returns the kinds echo and counter, by these names. Exec is not among them: whoever may start children can
+// run any program with it, as the node's user. A node that is to have it names it:
+//
+//	all := kinds.Builtin()
+//	all["exec"] = kinds.Exec{}.Kind
+func Builtin() map[string]worker.Kind {
+	return map[string]worker.Kind{"echo": Echo, "counter": Counter}
 }

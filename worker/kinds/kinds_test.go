@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,7 +169,7 @@ func setup(t *testing.T, kind string, args map[string]string) *fixture {
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	start := time.Now()
 	f.Host = worker.New(worker.Config{
-		Hub: "h", Node: "n1", Kinds: kinds.BuiltinWith(log), Logger: log, StopTimeout: 4 * time.Second, Refused: f.refused,
+		Hub: "h", Node: "n1", Kinds: withExec(log), Logger: log, StopTimeout: 4 * time.Second, Refused: f.refused,
 		Now: func() int64 { return int64(time.Since(start)) },
 	})
 	t.Cleanup(func() {
@@ -423,5 +425,18 @@ func TestExec_BadArgs(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func withExec(log *slog.Logger) map[string]worker.Kind {
+	all := kinds.Builtin()
+	all["exec"] = kinds.Exec{Logger: log}.Kind
+	return all
+}
+
+func TestBuiltin_RunsNoPrograms(t *testing.T) {
+	t.Parallel()
+	if all := kinds.Builtin(); len(all) != 2 || all["echo"] == nil || all["counter"] == nil {
+		t.Errorf("found %v, want echo and counter alone", slices.Sorted(maps.Keys(all)))
 	}
 }
