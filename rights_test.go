@@ -336,3 +336,34 @@ func (g *guarded) serves(user string) {
 		g.t.Errorf("%s asks without a client: %v, %v", user, m, err)
 	}
 }
+
+// TestPermissions_ANodeReachesOtherHubsOfItsAccount shows what no list can keep a node from: it may create consumers, and NATS
+// delivers to whatever subject a consumer names (nats-server issue 8274). If this fails, docs/security.md and docs/wire.md may say so.
+func TestPermissions_ANodeReachesOtherHubsOfItsAccount(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, u *natstest.Users) {
+		victim, err := natstest.Connect(t, u.Server.URL(), u.Login(natstest.Anybody)...).SubscribeSync("phub.i.req.victim")
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc := natstest.Connect(t, u.Server.URL(), u.Login("node")...)
+		for subject, data := range map[string]string{"phub.i.req.victim": "refused", "$KV.phub_h_nodes.x": ""} {
+			if got, want := denied(t, nc, func() error { return nc.Publish(subject, []byte(data)) }), data != ""; got != want {
+				t.Errorf("denied to publish to %s: %v, want %v", subject, got, want)
+			}
+		}
+		for _, call := range [][2]string{
+			{"$JS.API.STREAM.CREATE.KV_phub_h_nodes", `{"name":"KV_phub_h_nodes","subjects":["$KV.phub_h_nodes.>"],"storage":"memory"}`},
+			{"$KV.phub_h_nodes.x", "forged"},
+			{"$JS.API.CONSUMER.CREATE.KV_phub_h_nodes.c.$KV.phub_h_nodes.>", `{"stream_name":"KV_phub_h_nodes","config":{"name":"c","deliver_subject":"phub.i.req.victim","ack_policy":"none","filter_subject":"$KV.phub_h_nodes.>"}}`},
+		} {
+			if m, err := nc.Request(call[0], []byte(call[1]), 5*time.Second); err != nil || strings.Contains(string(m.Data), `"error"`) {
+				t.Fatalf("%s: %v, %v", call[0], m, err)
+			}
+		}
+		m, err := victim.NextMsg(5 * time.Second)
+		if err != nil || string(m.Data) != "forged" {
+			t.Errorf("the other hub got %v, %v", m, err)
+		}
+	})
+}

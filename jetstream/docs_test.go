@@ -110,28 +110,36 @@ func TestPermissions_OfTheSystemAccountAreTheNodesAlone(t *testing.T) {
 	}
 }
 
-var namedTest = regexp.MustCompile("`(Test[A-Za-z0-9_]+)`")
+var namedTest = regexp.MustCompile("`((?:Test|Example)[A-Za-z0-9_]+)`")
 
-// TestDocs_NamedTestsExist finds each test that docs/nats.md names.
+// TestDocs_NamedTestsExist finds each test that the docs name. In docs/security.md each row of a table names one.
 func TestDocs_NamedTestsExist(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/nats.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	have := testFunctions(t, "..")
-	names := namedTest.FindAllStringSubmatch(string(page), -1)
-	if len(names) == 0 {
-		t.Fatal("docs/nats.md names no test")
-	}
-	for _, n := range names {
-		if !have[n[1]] {
-			t.Errorf("docs/nats.md names %s, which does not exist", n[1])
+	for _, name := range []string{"nats.md", "security.md"} {
+		page, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := namedTest.FindAllStringSubmatch(string(page), -1)
+		if len(names) == 0 {
+			t.Errorf("docs/%s names no test", name)
+		}
+		for _, n := range names {
+			if !have[n[1]] {
+				t.Errorf("docs/%s names %s, which does not exist", name, n[1])
+			}
+		}
+		for line := range strings.Lines(string(page)) {
+			isRow := strings.HasPrefix(line, "| ") && !strings.HasSuffix(strings.TrimSpace(line), "tests |")
+			if name == "security.md" && isRow && !namedTest.MatchString(line) {
+				t.Errorf("docs/%s has a row that names no test: %s", name, line)
+			}
 		}
 	}
 }
 
-var testFunction = regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9_]+)\(`)
+var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Example)[A-Za-z0-9_]+)\(`)
 
 // testFunctions returns the names of the test functions in a folder and all below it.
 func testFunctions(t *testing.T, root string) map[string]bool {
