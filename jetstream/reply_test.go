@@ -245,6 +245,40 @@ func TestReply_DeniedByTheServerIsCounted(t *testing.T) {
 	}
 }
 
+// TestReply_TooLongForTheNodesServerDoesNotCloseItsConnection has a client ask whose server takes longer lines than the
+// node's does.
+func TestReply_TooLongForTheNodesServerDoesNotCloseItsConnection(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.ClusterWith(t, natsembed.Config{Account: "TEST", Change: func(o *server.Options) {
+		if strings.HasSuffix(o.ServerName, "-1") {
+			o.MaxControlLine = 64 << 10
+		}
+	}})
+	s := open(t, jetstream.Config{Hub: "h", Node: "n", Dial: dial(cluster.Servers[1].URL()), Logger: slog.New(slog.DiscardHandler)})
+	if err := s.Transport().Serve(echoing{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Transport().Open(t.Context(), []protocol.Interest{{Child: "c", Group: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	nc := natstest.Connect(t, cluster.Servers[0].URL())
+	eventually(t, "the client's server knows of the child", func() bool {
+		_, err := nc.Request("phub.h.req.c", nil, time.Second)
+		return err == nil
+	})
+	if err := nc.PublishRequest("phub.h.req.c", "a."+strings.Repeat("b", 5000), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nc.Request("phub.h.req.c", nil, 20*time.Second); err != nil {
+		t.Errorf("the next request is not answered: %v", err)
+	}
+	select {
+	case <-s.Done():
+		t.Error("the node's server closed its connection")
+	default:
+	}
+}
+
 // TestControl_HandsOnlyErrorHeadersOn has a coordinator answer with a header on which a server acts.
 func TestControl_HandsOnlyErrorHeadersOn(t *testing.T) {
 	t.Parallel()
