@@ -49,7 +49,8 @@ type Store interface {
 	// written, or of which nothing is left, gives a zero Record and no error.
 	ReadKey(ctx context.Context, b protocol.Bucket, key string) (view.Record, error)
 	// Since returns what the bucket holds after a revision, in order of revision, and the last
-	// revision of its stream at the moment of reading (at least that of the last record returned).
+	// revision of its stream at the moment of reading (at least that of the last record returned). Of each key that was
+	// written after that revision, and before the call, a record is among them.
 	Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error)
 }
 

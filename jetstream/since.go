@@ -22,7 +22,8 @@ const (
 )
 
 // Since returns what the bucket holds after a revision, in order of revision, and the last revision of
-// its stream at the moment of reading. Many messages are read through a consumer, whose server may be
+// its stream at the moment of reading. Where revisions are left out, it reads on to the end as it is then: what took the place
+// of a record is among those returned. Many messages are read through a consumer, whose server may be
 // behind; so the end is always read from the leader. If less than after is returned as the last
 // revision, the bucket is not the one that it was.
 func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error) {
@@ -49,13 +50,34 @@ func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([
 		return nil, 0, s.bucketError("read", b, err)
 	}
 	recs, err = s.tail(ctx, b, recs, after, last)
+	if last = max(last, endOf(recs)); err == nil && uint64(len(recs)) < last-after {
+		recs, err = s.onward(ctx, b, recs, last)
+	}
 	if err != nil {
 		return nil, 0, s.bucketError("read", b, err)
 	}
-	if n := len(recs); n > 0 {
-		last = max(last, recs[n-1].Revision)
+	return recs, max(last, endOf(recs)), nil
+}
+
+// endOf returns the revision of the last of some records; 0 if there are none.
+func endOf(recs []view.Record) uint64 {
+	if len(recs) == 0 {
+		return 0
 	}
-	return recs, last, nil
+	return recs[len(recs)-1].Revision
+}
+
+// onward appends what the stream holds after a revision, to its end. A record that was overwritten while others were read
+// is not among those, nor is what took its place, if that is after the end as it was: who reads no further knows
+// nothing of that key.
+func (s *Session) onward(ctx context.Context, b protocol.Bucket, recs []view.Record, last uint64) ([]view.Record, error) {
+	for {
+		f := s.soonNext(ctx, b, max(last, endOf(recs))+1)
+		if f.err != nil || !f.ok {
+			return recs, f.err
+		}
+		recs = append(recs, f.record)
+	}
 }
 
 // stepWait is for how long one request waits. A stream without a leader answers none; who waited for as

@@ -173,6 +173,9 @@ func TestNodes_WhatIsReadCounts(t *testing.T) {
 		n.Loaded(time.Second, 0, 0, 1)
 		n.Heard(2*time.Second, renewed(in, 3, 2))
 		n.Stored(3*time.Second, c.read)
+		if n.Stored(4*time.Second, renewed(in, 1, c.read.Revision-1)) {
+			t.Errorf("%s: what was read before that counts", c.name)
+		}
 		if k := n.Get("node2"); !n.Sure("node2") || n.Revision("node2") != c.read.Revision || k.Renewed != c.renewed {
 			t.Errorf("%s: sure %t, at %d, renewed at %v, expected %v", c.name, n.Sure("node2"), n.Revision("node2"), k.Renewed, c.renewed)
 		}

@@ -202,7 +202,7 @@ func (m *Machine) keyRead(e KeyRead) {
 
 // nodeRead takes a record read from the leader, also one that says that nothing is left of the key.
 func (m *Machine) nodeRead(e KeyRead) {
-	if e.Record.Revision < m.nodes.Revision(e.Key) && m.nodes.Sure(e.Key) {
+	if e.Record.Revision < m.nodes.sure[e.Key] {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
 	if e.Record.Revision == 0 {
@@ -251,8 +251,7 @@ func (m *Machine) keyFollowed(known *Known) bool {
 func (n *Nodes) forget(node string) {
 	delete(n.nodes, node)
 	delete(n.bad, node)
-	delete(n.unsure, node)
-	n.keys[node] = 0
+	n.keys[node], n.sure[node] = 0, 0
 }
 
 func recordOf(rec protocol.NodeRecord, revision uint64) Record {

@@ -38,15 +38,15 @@ func (k *Known) renewed(in protocol.Incarnation) time.Duration {
 // all nodes would have to read the records of all.
 type Nodes struct {
 	feed
-	nodes  map[string]*Known
-	keys   map[string]uint64
-	unsure map[string]bool // keys whose last record was only heard: anybody may have sent it
-	bad    map[string]string
-	later  map[uint64]time.Duration // revisions that arrived behind a hole, and when
-	hole   time.Duration            // since when there is one; 0 if there is none
-	gap    uint64                   // up to here records may have been missed for good: others have taken their place
-	read   uint64                   // up to here all was read: what is heard of that is not news
-	stood  uint64                   // the largest revision that was read, or that this node wrote
+	nodes map[string]*Known
+	keys  map[string]uint64
+	sure  map[string]uint64 // the last revision of each key that was read, or that this node wrote; what was heard may be later
+	bad   map[string]string
+	later map[uint64]time.Duration // revisions that arrived behind a hole, and when
+	hole  time.Duration            // since when there is one; 0 if there is none
+	gap   uint64                   // up to here records may have been missed for good: others have taken their place
+	read  uint64                   // up to here all was read: what is heard of that is not news
+	stood uint64                   // the largest revision that was read, or that this node wrote
 	// contested says that two live records claim one revision.
 	contested bool
 }
@@ -88,7 +88,7 @@ func (n *Nodes) close(now time.Duration) {
 // NewNodes returns a follower that knows nothing yet.
 func NewNodes() *Nodes {
 	return &Nodes{
-		nodes: map[string]*Known{}, keys: map[string]uint64{}, unsure: map[string]bool{}, bad: map[string]string{},
+		nodes: map[string]*Known{}, keys: map[string]uint64{}, sure: map[string]uint64{}, bad: map[string]string{},
 		later: map[uint64]time.Duration{},
 	}
 }
@@ -100,14 +100,14 @@ func (n *Nodes) Get(node string) *Known { return n.nodes[node] }
 func (n *Nodes) Revision(node string) uint64 { return n.keys[node] }
 
 // Sure reports whether a node's last record was read from the stream, or was written by this node.
-func (n *Nodes) Sure(node string) bool { return !n.unsure[node] }
+func (n *Nodes) Sure(node string) bool { return n.keys[node] == n.sure[node] }
 
 // Heard takes a live record, and reports whether it is news. One that is more than a sign of life has to be read.
 func (n *Nodes) Heard(now time.Duration, r Record) bool {
-	switch known := n.keys[r.Key]; {
+	switch {
 	case r.Revision <= n.read:
 		return false
-	case r.Revision <= known && n.Sure(r.Key), r.Revision == known && n.nodes[r.Key] != nil && bytes.Equal(r.Value, n.nodes[r.Key].value):
+	case r.Revision <= n.sure[r.Key], n.same(r):
 		n.mark(now, r.Revision)
 		return false
 	case !n.tame(r) && !n.unsafe.ObeyRecords:
@@ -115,9 +115,14 @@ func (n *Nodes) Heard(now time.Duration, r Record) bool {
 		return false
 	}
 	n.mark(now, r.Revision)
-	n.unsure[r.Key] = true
 	n.take(now, r)
 	return true
+}
+
+// same reports whether a record is the one that is known.
+func (n *Nodes) same(r Record) bool {
+	k := n.nodes[r.Key]
+	return k != nil && r.Revision == n.keys[r.Key] && bytes.Equal(r.Value, k.value)
 }
 
 // wild has the bucket read because of a live record that is more than a sign of life.
@@ -157,14 +162,14 @@ func (n *Nodes) tame(r Record) bool {
 func (n *Nodes) Stored(now time.Duration, r Record) bool {
 	n.mark(now, r.Revision)
 	n.stood = max(n.stood, r.Revision)
-	switch known := n.keys[r.Key]; {
-	case n.unsure[r.Key] && r.Revision == known && n.nodes[r.Key] != nil && bytes.Equal(r.Value, n.nodes[r.Key].value):
-		delete(n.unsure, r.Key)
-		return false
-	case r.Revision <= known && n.Sure(r.Key):
+	switch {
+	case r.Revision < n.sure[r.Key], r.Revision == n.sure[r.Key] && n.Sure(r.Key):
+		return false // it was read earlier, or from a server that is behind
+	case n.same(r):
+		n.sure[r.Key] = r.Revision
 		return false
 	}
-	delete(n.unsure, r.Key)
+	n.sure[r.Key] = r.Revision
 	n.take(now, r)
 	return true
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // reading is the reading of what a stream stores after a revision, as the adapter does it: the stream's
-// end first, then record by record until that is reached. One request waits for its answer for stepWait.
+// end first, then record by record until that is reached; and on to its end then, if some are left out. One request waits for its answer for stepWait.
 type reading struct {
 	s     *stream
 	c     *conn
@@ -31,10 +31,13 @@ func (r *reading) begin() {
 }
 
 func (r *reading) records(last uint64) {
-	r.step(func(keys map[string]view.Record, _ uint64) func() {
+	r.step(func(keys map[string]view.Record, end uint64) func() {
 		records := recordsAfter(keys, r.after, last)
 		if n := len(records); n > 0 {
 			last = max(last, records[n-1].Revision)
+		}
+		if uint64(len(records)) < last-r.after { // what took the place of those that are left out may be after them
+			records, last = recordsAfter(keys, r.after, end), max(last, end)
 		}
 		return func() { r.done(records, last) }
 	})
