@@ -42,7 +42,8 @@ type Incoming struct {
 	Reply  Replier             // nil if the sender asked for no reply
 }
 
-// Replier sends the one reply to a request.
+// Replier sends the one reply to a request. If the sender wants it on a subject that is not for answers, none is sent, which
+// is no error.
 type Replier interface {
 	Reply(header map[string][]string, data []byte) error
 }

@@ -87,19 +87,27 @@ func (s *Session) beat(m Msg) {
 func (s *Session) control(m Msg) {
 	verb := strings.TrimPrefix(m.Subject, s.subjects.Relay(""))
 	s.handler.Control(verb, m.Data, func(data []byte, p *protocol.Problem) {
-		_ = s.reply(problemMessage(m.Reply, data, p)) // a closed session answers nobody
+		_ = s.replyNode(problemMessage(m.Reply, data, p)) // a closed session answers nobody
 	})
 }
 
 func (s *Session) answer(m Msg, a any) {
 	data, err := json.Marshal(a)
 	if err == nil {
-		_ = s.reply(Msg{Subject: m.Reply, Data: data}) // a closed session answers nobody
+		_ = s.replyNode(Msg{Subject: m.Reply, Data: data}) // a closed session answers nobody
 	}
 }
 
 // reply sends an answer, if its subject is one for answers.
 func (s *Session) reply(m Msg) error {
+	if protocol.ValidateClientReply(m.Subject) != nil {
+		return nil
+	}
+	return s.send(m)
+}
+
+// replyNode does the same for a request that only nodes may send.
+func (s *Session) replyNode(m Msg) error {
 	if protocol.ValidateReply(m.Subject) != nil {
 		return nil
 	}
