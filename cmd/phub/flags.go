@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,13 @@ func either(words []string) string {
 
 func failoverMode(v string) error { return oneOf(failovers)(v) }
 
+// duration is all that fisk's parser, which skips what it does not know and cuts parts of a day to hours, takes as it reads.
+var duration = regexp.MustCompile(`^(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)|[0-9]+[dw])+)$`)
+
 func isDuration(v string) error {
+	if !duration.MatchString(v) {
+		return wrongValue{v, "a time with a unit, such as 500ms, 5s or 2m"}
+	}
 	if d, err := fisk.ParseDuration(v); err != nil || d < 0 {
 		return wrongValue{v, "a time with a unit, such as 500ms, 5s or 2m"}
 	}
