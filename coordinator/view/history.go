@@ -101,7 +101,10 @@ func (h *History) forget(key string) {
 	}
 }
 
-const purged = "purged: nothing is left of it"
+const (
+	purged          = "purged: nothing is left of it"
+	notCoordinators = "not written by the coordinator"
+)
 
 // Revision returns the last revision of a key, whoever wrote it; 0 if there is none.
 func (h *History) Revision(key string) uint64 { return h.keys[key] }
@@ -152,7 +155,11 @@ func (h *History) apply(records []Record) []Commit {
 			continue
 		}
 		h.keys[r.Key] = r.Revision
+		if h.strayEnds(r) {
+			continue
+		}
 		h.pending = append(h.pending, pending{r, h.restored})
+		h.outlast(r.Revision)
 		if r.Key != protocol.ViewKey {
 			continue
 		}
@@ -161,6 +168,33 @@ func (h *History) apply(records []Record) []Commit {
 		}
 	}
 	return commits
+}
+
+// strayEnds reports whether a record deletes what phub never had, and forgets then what was there: it needs no view.
+// What was read back with others left out may be an entry, and only the next view tells what its deletion is.
+func (h *History) strayEnds(r Record) bool {
+	mayBe := func(p pending) bool { return p.Key == r.Key && p.restored }
+	if r.Key == protocol.ViewKey || !h.stray(r) || slices.ContainsFunc(h.pending, mayBe) {
+		return false
+	}
+	delete(h.bad, r.Key)
+	h.pending = slices.DeleteFunc(h.pending, func(p pending) bool { return p.Key == r.Key })
+	return true
+}
+
+// outlast bounds what waits for its view, now that the records up to a revision are known: none but the MaxCommit last
+// ones can be part of a commit that is still to end, so what stands before them was written by somebody else.
+func (h *History) outlast(revision uint64) {
+	if len(h.pending) < 2*MaxCommit {
+		return
+	}
+	h.pending = slices.DeleteFunc(h.pending, func(p pending) bool {
+		foreign := !p.restored && p.Revision+MaxCommit <= revision
+		if foreign {
+			h.bad[p.Key] = notCoordinators
+		}
+		return foreign
+	})
 }
 
 // commit applies the pending records if the last of them, a view, is one.
@@ -195,7 +229,7 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 		return Change{}, false
 	}
 	if !mine && !r.restored && !h.unsafe.ObeyForeign {
-		h.bad[r.Key] = "not written by the coordinator"
+		h.bad[r.Key] = notCoordinators
 		return Change{}, false
 	}
 	if r.Key == protocol.ConfigKey {

@@ -3,6 +3,7 @@ package view_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ func TestHistory_FollowsLive(t *testing.T) {
 		{"a view heals a deleted one", []view.Record{deletion(2, protocol.ViewKey), viewRecord(3, 2, 1)}, "view 2"},
 		{"deleting what was never there means nothing", []view.Record{deletion(2, "a")}, "view 1"},
 		{"deleting a stray key ends it", []view.Record{junk(2, "c"), viewRecord(3, 2, 1), deletion(4, "c"), viewRecord(5, 3, 1)}, "view 3"},
+		{"deleting a stray key ends it at once", []view.Record{junk(2, "c"), viewRecord(3, 2, 1), junk(4, "b"), deletion(5, "c"), deletion(6, "b")}, "view 2"},
 		{"a foreign deletion is not obeyed", []view.Record{entryRecord(2, "a", 2), viewRecord(3, 2, 2), deletion(4, "a"), viewRecord(5, 3, 1)}, "view 3 a:2 bad:a"},
 		{"a deletion in a batch is", []view.Record{entryRecord(2, "a", 2), viewRecord(3, 2, 2), deletion(4, "a"), viewRecord(5, 3, 2)}, "view 3"},
 		{"the same record twice", []view.Record{entryRecord(2, "a", 2), entryRecord(2, "a", 2), viewRecord(3, 2, 2), viewRecord(3, 2, 2)}, "view 2 a:2"},
@@ -101,6 +103,7 @@ func TestHistory_CatchesUp(t *testing.T) {
 		{"with nothing left out, a record before the batch is foreign", nil, []view.Record{entryRecord(2, "c", 2), entryRecord(3, "a", 2), viewRecord(4, 2, 2)}, 4, "view 2 a:2 bad:c"},
 		{"nor is what was read before others were left out", []view.Record{entryRecord(2, "c", 2)}, []view.Record{entryRecord(4, "a", 3), viewRecord(5, 3, 2)}, 5, "view 3 a:3 c:2"},
 		{"views between are gone", nil, []view.Record{entryRecord(3, "a", 2), entryRecord(5, "b", 3), viewRecord(9, 6, 1)}, 9, "view 6 a:2 b:3"},
+		{"what was read back may be an entry, and be deleted by the view that follows", nil, []view.Record{entryRecord(3, "a", 2), viewRecord(9, 6, 1), entryRecord(11, "b", 7), deletion(12, "b"), viewRecord(13, 8, 2)}, 13, "view 8 a:2"},
 		{"junk is not obeyed", nil, []view.Record{junk(3, "a"), viewRecord(9, 6, 1)}, 9, "view 6 bad:a"},
 		{"an entry of the future is not", nil, []view.Record{entryRecord(3, "a", 9), viewRecord(9, 6, 1)}, 9, "view 6 bad:a"},
 		{"an entry that is known, written again by somebody, is not", []view.Record{entryRecord(2, "a", 2), viewRecord(3, 2, 2)}, []view.Record{entryRecord(4, "a", 2), viewRecord(9, 6, 1)}, 9, "view 6 a:2 bad:a"},
@@ -117,6 +120,37 @@ func TestHistory_CatchesUp(t *testing.T) {
 				t.Errorf("found %q, expected %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Whoever may write to the bucket may write as much as they like before a view follows. The test runs alone, because it
+// measures the heap.
+func TestHistory_WhatWaitsForAViewIsBounded(t *testing.T) {
+	h := view.NewHistory()
+	h.Loaded([]view.Record{viewRecord(1, 1, 1)}, 1)
+	const foreign, value = 20_000, 10_000
+	for i := range uint64(foreign) {
+		r := junk(2+i, fmt.Sprintf("c%d", i%5000))
+		r.Value = make([]byte, value)
+		next(h, r)
+	}
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	if most := uint64(5 * view.MaxCommit * value); m.HeapAlloc > most {
+		t.Errorf("%d MB of heap after %d MB of foreign values, want at most %d MB", m.HeapAlloc>>20, foreign*value>>20, most>>20)
+	}
+	rev := uint64(foreign + 2)
+	next(h, entryRecord(rev, "a", 2))
+	next(h, viewRecord(rev+1, 2, 2))
+	if h.Entry("a") == nil || len(h.Bad()) != 5000 {
+		t.Errorf("entry %v, %d bad keys; want one, and 5000", h.Entry("a"), len(h.Bad()))
+	}
+	for i := range uint64(5000) {
+		next(h, deletion(rev+2+i, fmt.Sprintf("c%d", i)))
+	}
+	if bad := h.Bad(); len(bad) > 0 {
+		t.Errorf("%d bad keys after all were deleted, %v among them", len(bad), bad[0])
 	}
 }
 
