@@ -81,11 +81,23 @@ func (c *Client) Info(ctx context.Context, child string) (ChildInfo, error) {
 	return info, err
 }
 
-// Nodes returns the nodes of the hub sorted by name, including those that left or were lost.
+// Nodes returns the nodes of the hub sorted by name, including those that left or were lost in the last hour. It reads page by
+// page, so it may or may not show a change made meanwhile.
 func (c *Client) Nodes(ctx context.Context) (Nodes, error) {
-	var nodes Nodes
-	err := c.control(ctx, protocol.VerbNodes, struct{}{}, 0, &nodes)
-	return nodes, err
+	all := Nodes{Nodes: []NodeInfo{}}
+	var req protocol.NodesRequest
+	for {
+		var page Nodes
+		if err := c.control(ctx, protocol.VerbNodes, req, 0, &page); err != nil {
+			return all, err
+		}
+		all.Nodes = append(all.Nodes, page.Nodes...)
+		all.View, all.Total = page.View, page.Total
+		if !page.More || len(all.Nodes) == 0 || all.Nodes[len(all.Nodes)-1].Node <= req.After {
+			return all, nil
+		}
+		req.After = all.Nodes[len(all.Nodes)-1].Node
+	}
 }
 
 // Status returns the health of the hub, and its configuration.

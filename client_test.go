@@ -208,3 +208,38 @@ func TestHubs_ListsPlacementBuckets(t *testing.T) {
 		t.Errorf("got %v, %v", hubs, err)
 	}
 }
+
+func TestNodes_ReadsAllPages(t *testing.T) {
+	t.Parallel()
+	hub, client := setup(t)
+	asked := hub.serve(hub.subjects.Control(protocol.VerbNodes), func(_ int, msg *nats.Msg) {
+		var req protocol.NodesRequest
+		if err := json.Unmarshal(msg.Data, &req); err != nil {
+			t.Error(err)
+		}
+		page := phub.Nodes{View: 7, Total: 5}
+		for _, name := range []string{"a", "b", "c", "d", "e"} {
+			if name > req.After && len(page.Nodes) < 2 {
+				page.Nodes = append(page.Nodes, phub.NodeInfo{NodeRecord: protocol.NodeRecord{Incarnation: protocol.Incarnation{Node: name}}})
+			}
+		}
+		page.More = req.After != "d"
+		hub.respond(msg, page)
+	})
+	nodes, err := client.Nodes(t.Context())
+	if err != nil || len(nodes.Nodes) != 5 || nodes.Nodes[4].Node != "e" || nodes.View != 7 || nodes.Total != 5 || nodes.More || asked.count() != 3 {
+		t.Errorf("got %+v, %v, asked %d times", nodes, err, asked.count())
+	}
+}
+
+// TestNodes_EndsWhateverTheHubSays has a hub that always promises another page.
+func TestNodes_EndsWhateverTheHubSays(t *testing.T) {
+	t.Parallel()
+	hub, client := setup(t)
+	hub.serve(hub.subjects.Control(protocol.VerbNodes), func(_ int, msg *nats.Msg) {
+		hub.respond(msg, phub.Nodes{More: true, Nodes: []phub.NodeInfo{{NodeRecord: protocol.NodeRecord{Incarnation: protocol.Incarnation{Node: "a"}}}}})
+	})
+	if nodes, err := client.Nodes(t.Context()); err != nil || len(nodes.Nodes) != 2 {
+		t.Errorf("got %+v, %v", nodes, err)
+	}
+}

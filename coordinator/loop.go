@@ -254,6 +254,11 @@ func (l *loop) start(a view.Action) {
 			rev, err := l.session.WriteNode(ctx, a.Record, a.Last)
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: outcome(err)}
 		})
+	case view.DropNode:
+		l.beside(shortWait, func(ctx context.Context) view.Event {
+			rev, err := l.session.DropNode(ctx, a.Node, a.Last)
+			return view.NodeDropped{Drop: a, Revision: rev, Outcome: outcome(err)}
+		})
 	case view.CommitWrites:
 		l.beside(writeWait(a.Writes), func(ctx context.Context) view.Event {
 			rev, err := l.session.Commit(ctx, a.Writes)

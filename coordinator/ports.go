@@ -45,6 +45,8 @@ type Store interface {
 	WriteSpecs(ctx context.Context, writes []view.Write) (uint64, error)
 	// WriteNode stores a node's record if the key's last revision is last, and returns the new one.
 	WriteNode(ctx context.Context, rec protocol.NodeRecord, last uint64) (uint64, error)
+	// DropNode takes a node's record away if the key's last revision is last, and returns the marker's.
+	DropNode(ctx context.Context, node string, last uint64) (uint64, error)
 	// ReadKey returns the last record under key, read from the stream's leader. A key that was never
 	// written, or of which nothing is left, gives a zero Record and no error.
 	ReadKey(ctx context.Context, b protocol.Bucket, key string) (view.Record, error)

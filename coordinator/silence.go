@@ -17,6 +17,8 @@ func (l *loop) hear(e view.Event) {
 		o = e.Outcome
 	case view.NodeWritten:
 		o = e.Outcome
+	case view.NodeDropped:
+		o = e.Outcome
 	case view.KeyRead:
 		o = e.Outcome
 	case view.RecordsLoaded:

@@ -112,10 +112,17 @@ type ChildInfo struct {
 	Reason   string         `json:"reason,omitempty"`
 }
 
-// NodesResponse answers ctl.nodes.
+// NodesRequest asks for nodes: ctl.nodes.
+type NodesRequest struct {
+	After string `json:"after,omitempty"` // continue after this name
+}
+
+// NodesResponse is one page of the nodes, sorted by name. More says that there are others after the last.
 type NodesResponse struct {
 	View  uint64     `json:"view"`
 	Nodes []NodeInfo `json:"nodes"`
+	Total int        `json:"total"` // how many there are in all
+	More  bool       `json:"more,omitempty"`
 }
 
 // NodeInfo is all that is known of a node.

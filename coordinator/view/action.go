@@ -30,6 +30,11 @@ type (
 		Record protocol.NodeRecord
 		Last   uint64
 	}
+	// DropNode takes a node's record away by compare-and-set; answered by NodeDropped.
+	DropNode struct {
+		Node string
+		Last uint64
+	}
 	// CommitWrites stores a batch in the placement bucket; answered by Committed.
 	CommitWrites struct {
 		Nonce  string
@@ -120,6 +125,7 @@ const (
 func (Load) action()          {}
 func (ReadKey) action()       {}
 func (WriteNode) action()     {}
+func (DropNode) action()      {}
 func (CommitWrites) action()  {}
 func (WriteSpecs) action()    {}
 func (SendBeat) action()      {}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/phub-io/phub/coordinator/placement"
 	"github.com/phub-io/phub/protocol"
@@ -113,5 +114,65 @@ func TestChildInfo_IsSent(t *testing.T) {
 		if c := page.(protocol.ListResponse).Children[0]; len(c.Replicas)+c.Omitted != 2*nodes {
 			t.Errorf("with %d nodes: %d replicas, %d omitted", nodes, len(c.Replicas), c.Omitted)
 		}
+	}
+}
+
+// TestNodes_InPages has more records of nodes than one answer holds, and texts in them that somebody else wrote.
+func TestNodes_InPages(t *testing.T) {
+	t.Parallel()
+	const nodes = 10_000
+	m := leading(1)
+	for i := range nodes {
+		name := fmt.Sprintf("n%05d", i)
+		rec := protocol.NodeRecord{V: 1, Incarnation: protocol.Incarnation{Node: name, ID: "x"}, Status: protocol.Lost, Reason: "its connection is closed"}
+		if i%1000 == 0 {
+			rec.Reason = strings.Repeat("\x01", 100_000)
+		}
+		m.nodes.nodes[name] = &Known{NodeRecord: rec}
+	}
+	var q protocol.NodesRequest
+	seen := 0
+	for pages := 0; ; pages++ {
+		v, problem := m.nodesInfo(ControlReceived{}, q)
+		page := v.(protocol.NodesResponse)
+		if n := len(encode(page)); n > pageBytes+10_000 || problem != nil || len(page.Nodes) == 0 || page.Total != nodes || pages > 20 {
+			t.Fatalf("page %d has %d bytes and %d of %d nodes: %v", pages, n, len(page.Nodes), page.Total, problem)
+		}
+		seen += len(page.Nodes)
+		if q.After = page.Nodes[len(page.Nodes)-1].Node; !page.More {
+			break
+		}
+	}
+	if seen != nodes {
+		t.Errorf("got %d nodes, want %d", seen, nodes)
+	}
+}
+
+// TestNodes_ForgetsNames has more nodes come and go than it should remember.
+func TestNodes_ForgetsNames(t *testing.T) {
+	t.Parallel()
+	n := NewNodes()
+	n.Loaded(0, 0, 0, 0)
+	now, rev := time.Duration(0), uint64(0)
+	store := func(r Record) {
+		rev++
+		r.Revision = rev
+		n.Stored(now, r)
+	}
+	for i := range 10_000 {
+		name := fmt.Sprintf("n%d", i)
+		rec := protocol.NodeRecord{V: 1, Incarnation: protocol.Incarnation{Node: name, ID: "x"}, Status: protocol.Left, Started: "2026-11-22T17:08:08Z", Conn: protocol.Conn{Server: "S", Client: 1}}
+		store(recordOf(rec, 0))
+		if n.Get(name) == nil {
+			t.Fatalf("%s is not known: %v", name, n.Bad())
+		}
+		now += time.Minute
+		store(Record{Bucket: protocol.NodesBucket, Key: name, Deleted: true})
+		if n.Get(name) != nil || n.Revision(name) != rev {
+			t.Fatalf("%s: known %v, at %d", name, n.Get(name), n.Revision(name))
+		}
+	}
+	if len(n.keys) > 125 || len(n.marks) > 125 || len(n.nodes)+len(n.bad)+len(n.later) > 0 {
+		t.Errorf("it remembers %d keys, %d markers, %d nodes, %d bad ones", len(n.keys), len(n.marks), len(n.nodes), len(n.bad))
 	}
 }

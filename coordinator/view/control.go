@@ -35,7 +35,7 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	case protocol.VerbInfo:
 		return decoded(e, m.info)
 	case protocol.VerbNodes:
-		return m.nodesInfo(), nil
+		return decoded(e, m.nodesInfo)
 	case protocol.VerbStatus:
 		return m.status(), nil
 	}

@@ -81,6 +81,12 @@ type (
 		Revision uint64
 		Outcome  Outcome
 	}
+	// NodeDropped answers a DropNode.
+	NodeDropped struct {
+		Drop     DropNode
+		Revision uint64 // of the marker in its place
+		Outcome  Outcome
+	}
 	// Committed answers a CommitWrites.
 	Committed struct {
 		Nonce    string
@@ -146,6 +152,7 @@ func (RecordsMissed) event()   {}
 func (RecordsLoaded) event()   {}
 func (KeyRead) event()         {}
 func (NodeWritten) event()     {}
+func (NodeDropped) event()     {}
 func (Committed) event()       {}
 func (SpecsWritten) event()    {}
 func (BeatAnswered) event()    {}

@@ -16,6 +16,7 @@ type lead struct {
 	waits     waits
 	announce  announcer
 	standIn   standIn
+	tidy      tidying
 	refused   lastMinute
 	badKnown  map[string]bool // bad keys that were reported
 	listening bool
@@ -68,6 +69,7 @@ func (m *Machine) stepDown(why string) {
 
 func (l *lead) disconnected() {
 	l.listening = false
+	l.tidy.disconnected()
 	clear(l.standIn.standing)
 	l.desired.interrupt()
 	l.waits = newWaits() // their callers' answers went with the connection
@@ -159,6 +161,7 @@ func (m *Machine) leadDue() {
 	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving {
 		m.decide()
 	}
+	m.tidyDue()
 	m.announceDue()
 	m.standInDue()
 }

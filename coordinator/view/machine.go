@@ -20,6 +20,8 @@ type Config struct {
 	Version  string
 	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
 	Want protocol.Config
+	// GoneAfter is for how long the record of a node that is gone stays. Default: the constant of that name.
+	GoneAfter time.Duration
 	// Unsafe is for tests only.
 	Unsafe Unsafe
 }
@@ -126,6 +128,8 @@ func (m *Machine) Step(now Now, e Event) []Action {
 		m.loaded(e)
 	case NodeWritten:
 		m.nodeWritten(e)
+	case NodeDropped:
+		m.nodeDropped(e)
 	case KeyRead:
 		m.keyRead(e)
 	case BeatAnswered:

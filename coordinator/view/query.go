@@ -59,6 +59,9 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 // pageLimit is how many children a page of a list has at most.
 const pageLimit = 1000
 
+// badEntryBytes bounds what the status says of one foreign entry, in bytes.
+const badEntryBytes = 256
+
 func (m *Machine) list(e ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
 	if err := checkList(&r); err != nil {
 		return nil, badRequest(e.Verb, err)
@@ -133,18 +136,36 @@ func MatchFilter(filter, name string) bool {
 	return len(f) == len(n)
 }
 
-func (m *Machine) nodesInfo() protocol.NodesResponse {
+// nodesInfo lists the nodes' records, by name. What is in a record came from whoever wrote it.
+func (m *Machine) nodesInfo(_ ControlReceived, q protocol.NodesRequest) (any, *protocol.Problem) {
 	v := m.history.View()
-	r := protocol.NodesResponse{View: v.Number, Nodes: []protocol.NodeInfo{}}
+	page := protocol.NodesResponse{View: v.Number, Nodes: []protocol.NodeInfo{}, Total: len(m.nodes.nodes)}
+	size := 0
 	for _, name := range sortedKeys(m.nodes.nodes) {
-		k := m.nodes.nodes[name]
-		n := protocol.NodeInfo{NodeRecord: k.NodeRecord, Member: v.Has(k.Incarnation), Coordinator: v.Coordinator == k.Incarnation}
-		if rep, ok := m.reportOf(name); ok && n.Member {
-			n.Children, n.Active = rep.Children, rep.Active
+		if q.After != "" && name <= q.After {
+			continue
 		}
-		r.Nodes = append(r.Nodes, n)
+		n := m.nodeInfo(name)
+		size += len(encode(n))
+		if size > pageBytes && len(page.Nodes) > 0 {
+			page.More = true
+			break
+		}
+		page.Nodes = append(page.Nodes, n)
 	}
-	return r
+	return page, nil
+}
+
+func (m *Machine) nodeInfo(name string) protocol.NodeInfo {
+	v, k := m.history.View(), m.nodes.nodes[name]
+	n := protocol.NodeInfo{NodeRecord: k.NodeRecord, Member: v.Has(k.Incarnation), Coordinator: v.Coordinator == k.Incarnation}
+	if rep, ok := m.reportOf(name); ok && n.Member {
+		n.Children, n.Active = rep.Children, rep.Active
+	}
+	for _, text := range []*string{&n.Version, &n.Started, &n.Reason, &n.By} {
+		*text = protocol.Cut(*text, protocol.MaxText)
+	}
+	return n
 }
 
 func (m *Machine) status() protocol.StatusResponse {
@@ -172,7 +193,7 @@ func (m *Machine) status() protocol.StatusResponse {
 	}
 	for _, b := range m.badKeys() {
 		if len(s.BadEntries) < pageLimit {
-			s.BadEntries = append(s.BadEntries, b.String())
+			s.BadEntries = append(s.BadEntries, protocol.Cut(b.String(), badEntryBytes))
 		}
 	}
 	return s

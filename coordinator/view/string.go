@@ -57,6 +57,10 @@ func (e NodeWritten) String() string {
 	return fmt.Sprintf("wrote %s %s at %d: %s", e.Write.Record.Node, e.Write.Record.Status, e.Revision, e.Outcome)
 }
 
+func (e NodeDropped) String() string {
+	return fmt.Sprintf("dropped %s at %d: %s", e.Drop.Node, e.Revision, e.Outcome)
+}
+
 func (e Committed) String() string {
 	return fmt.Sprintf("committed %s at %d: %s", e.Nonce, e.Revision, e.Outcome)
 }
@@ -98,6 +102,8 @@ func (a WriteNode) String() string {
 	}
 	return s
 }
+
+func (a DropNode) String() string { return fmt.Sprintf("drop %s over %d", a.Node, a.Last) }
 
 // String tells the view and the keys that are written with it.
 func (a CommitWrites) String() string {

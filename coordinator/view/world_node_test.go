@@ -112,7 +112,7 @@ func telling(a view.Action) bool {
 		return !a.Record.Status.Alive()
 	case view.Assign:
 		return len(a.Changes) > 0 || a.Reset
-	case view.CommitWrites, view.WriteSpecs, view.Lead, view.StandIn, view.AnnounceMode, view.AnnounceEvent,
+	case view.CommitWrites, view.WriteSpecs, view.DropNode, view.Lead, view.StandIn, view.AnnounceMode, view.AnnounceEvent,
 		view.Admitted, view.Refused, view.HasLeft, view.Note, view.Kick:
 		return true
 	}
@@ -200,6 +200,10 @@ func (p *process) begin(a view.Action) {
 		p.write(protocol.NodesBucket, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: o}
 		})
+	case view.DropNode:
+		p.write(protocol.NodesBucket, []view.Write{{Key: a.Node, Delete: true, Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
+			return view.NodeDropped{Drop: a, Revision: rev, Outcome: o}
+		})
 	case view.CommitWrites:
 		p.write(protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
 			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o}
@@ -241,6 +245,8 @@ func (p *process) lose(a view.Action) {
 		late = view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown}
 	case view.WriteNode:
 		late = view.NodeWritten{Write: a, Outcome: view.OutcomeUnknown}
+	case view.DropNode:
+		late = view.NodeDropped{Drop: a, Outcome: view.OutcomeUnknown}
 	case view.CommitWrites:
 		late = view.Committed{Nonce: a.Nonce, Outcome: view.OutcomeUnknown}
 	case view.WriteSpecs:

@@ -22,6 +22,10 @@ func (w *world) show(what string) error {
 	case "nodes":
 		for _, r := range w.store.sorted(protocol.NodesBucket) {
 			rec, err := protocol.DecodeNodeRecord(r.Value)
+			if r.Deleted {
+				fmt.Fprintf(&w.out, "%s:%s\n", r.Key, deleted(true))
+				continue
+			}
 			if err != nil {
 				fmt.Fprintf(&w.out, "%s: %v\n", r.Key, err)
 				continue

@@ -149,6 +149,11 @@ func (s *Session) WriteNode(ctx context.Context, rec protocol.NodeRecord, last u
 	return s.write(ctx, protocol.NodesBucket, []view.Write{{Key: rec.Node, Value: data, Last: last}})
 }
 
+// DropNode takes a node's record away if the key's last revision is last.
+func (s *Session) DropNode(ctx context.Context, node string, last uint64) (uint64, error) {
+	return s.write(ctx, protocol.NodesBucket, []view.Write{{Key: node, Delete: true, Last: last}})
+}
+
 var errLostAck = errors.New("inmem: the acknowledgement was lost")
 
 func (s *Session) write(ctx context.Context, b protocol.Bucket, writes []view.Write) (uint64, error) {

@@ -61,6 +61,7 @@ func Run(t *testing.T, sys System) {
 		{"ConcurrentCommitsAreLinear", concurrentCommitsAreLinear},
 		{"DeleteLeavesAMarker", deleteLeavesAMarker},
 		{"WriteNodeComparesAndSets", writeNodeComparesAndSets},
+		{"DropNodeComparesAndSets", dropNodeComparesAndSets},
 		{"SinceReadsWhatIsMissing", sinceReadsWhatIsMissing},
 		{"SinceReadsMany", sinceReadsMany},
 		{"ForeignWritesAreRecords", foreignWritesAreRecords},

@@ -180,6 +180,30 @@ func deleteLeavesAMarker(t *testing.T, s *setup) {
 	s.must(err)
 }
 
+func dropNodeComparesAndSets(t *testing.T, s *setup) {
+	a, heard := s.open("a")
+	rec := protocol.NodeRecord{V: 1, Incarnation: protocol.Incarnation{Node: "b", ID: "1"}, Status: protocol.Lost, Conn: a.Conn()}
+	rev, err := a.WriteNode(s.ctx, rec, 0)
+	s.must(err)
+	if _, err := a.DropNode(s.ctx, "b", rev+1); !errors.Is(err, coordinator.ErrConflict) {
+		t.Errorf("drop by a wrong revision: %v, want ErrConflict", err)
+	}
+	marker, err := a.DropNode(s.ctx, "b", rev)
+	s.must(err)
+	s.eventually("both records are heard", func() bool { return len(heard.of(protocol.NodesBucket)) == 2 })
+	if got := heard.of(protocol.NodesBucket)[1]; !got.Deleted || got.Key != "b" || got.Revision != marker {
+		t.Errorf("heard %+v, want a deletion of b at %d", got, marker)
+	}
+	if _, err := a.WriteNode(s.ctx, rec, rev); !errors.Is(err, coordinator.ErrConflict) {
+		t.Errorf("whose record was dropped writes it again: %v, want ErrConflict", err)
+	}
+	next, err := a.WriteNode(s.ctx, rec, marker)
+	s.must(err)
+	if next != marker+1 {
+		t.Errorf("written again at %d, want %d", next, marker+1)
+	}
+}
+
 func writeNodeComparesAndSets(t *testing.T, s *setup) {
 	a, heard := s.open("a")
 	rec := protocol.NodeRecord{V: 1, Incarnation: protocol.Incarnation{Node: "a", ID: "1"}, Status: protocol.Up, Conn: a.Conn()}

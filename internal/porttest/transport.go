@@ -192,6 +192,7 @@ func closedSessionsSaySo(t *testing.T, s *setup) {
 			_, err := a.WriteNode(s.ctx, protocol.NodeRecord{Incarnation: incarnation("a")}, 0)
 			return err
 		},
+		"DropNode":   func() error { _, err := a.DropNode(s.ctx, "k", 1); return err },
 		"ReadKey":    func() error { _, err := a.ReadKey(s.ctx, placement, "k"); return err },
 		"Since":      func() error { _, _, err := a.Since(s.ctx, placement, 0); return err },
 		"Beat":       func() error { _, err := a.Beat(s.ctx, protocol.Beat{}); return err },

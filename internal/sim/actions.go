@@ -78,6 +78,10 @@ func (p *process) begin(a view.Action) {
 		})
 	case view.WriteNode:
 		p.writeNode(c, a)
+	case view.DropNode:
+		p.write(c, protocol.NodesBucket, []view.Write{{Key: a.Node, Delete: true, Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
+			return view.NodeDropped{Drop: a, Revision: rev, Outcome: o}
+		})
 	case view.CommitWrites:
 		p.write(c, protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
 			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o}

@@ -22,6 +22,7 @@ type Plan struct {
 	StartFails float64
 	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
+	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
 	End        int64 // when the faults end
 }
 
@@ -114,6 +115,9 @@ const Children = 5
 // One of so many runs is of a hub with failover fast and access to the system account.
 const fastEvery = 7
 
+// One of so many runs sees the records of nodes go that are gone: shortly after it, which is harder than an hour.
+const tidyEvery = 3
+
 // PlanOf returns the plan of a seed: it chooses some kinds of faults, and plays them again and again.
 func PlanOf(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -123,6 +127,9 @@ func PlanOf(seed uint64) Plan {
 	}
 	if r.IntN(3) == 0 {
 		p.Config.Failover = protocol.FailoverStrict
+	}
+	if seed%tidyEvery == 0 {
+		p.GoneAfter = 10 * sec
 	}
 	if seed%fastEvery == 0 {
 		p.Config.Failover = protocol.FailoverFast

@@ -17,6 +17,9 @@ func (w *world) tellStored(who string, r view.Record) {
 	}
 	switch r.Bucket {
 	case protocol.NodesBucket:
+		if r.Deleted {
+			w.tell(who, "the record of %s is taken away", r.Key)
+		}
 		if rec, err := protocol.DecodeNodeRecord(r.Value); err == nil && !rec.Status.Alive() {
 			w.tell(who, "%s is recorded as %s (incarnation %s): %s", rec.Node, rec.Status, rec.ID, rec.Reason)
 		}
