@@ -78,6 +78,9 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 		return
 	}
 	b.busy = false
+	if e.Outcome == Done && !m.fromCoordinator(e.Answer) {
+		e.Outcome = OutcomeUnknown
+	}
 	if e.Outcome != Done {
 		b.silent++
 		b.taken = 0 // the coordinator may have had no time to find out whether the name's holder lives
@@ -96,6 +99,16 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 	default:
 		m.beatAccepted(e.Answer)
 	}
+}
+
+// fromCoordinator reports whether an answer names the coordinator of the view that this node follows. Another one's counts for
+// nothing: it has been replaced, or it is of a view that is to be read first, or there is no such coordinator.
+func (m *Machine) fromCoordinator(a protocol.BeatAnswer) bool {
+	v := m.history.View()
+	if v == nil || a.View > v.Number && a.Coordinator != v.Coordinator {
+		m.history.hinted(a.Revision, m.now.Mono)
+	}
+	return v != nil && a.Coordinator == v.Coordinator
 }
 
 // beatBehind takes an answer by a coordinator that knows less than this node did when it asked: for a
@@ -123,19 +136,38 @@ func (m *Machine) beatRefused(a protocol.BeatAnswer) {
 	b.next = m.now.Mono + beatRetry
 	switch a.Refused {
 	case protocol.RefusedFenced:
-		m.reincarnate("the coordinator " + a.Coordinator.Node + " says so: " + protocol.Cut(a.Detail, protocol.MaxText))
+		m.saidFenced(a)
 	case protocol.RefusedTaken:
 		m.nameTaken(a)
-	case protocol.RefusedConfig:
-		m.do(Refused{protocol.Problem{Code: protocol.CodeConflict, Message: protocol.Cut(a.Detail, protocol.MaxText)}})
-	case protocol.RefusedWait, protocol.RefusedLeft:
+	case protocol.RefusedConfig, protocol.RefusedWait, protocol.RefusedLeft:
 		b.taken = 0
 	}
+}
+
+// saidFenced looks whether it is true that this incarnation was removed. That stands in the view, or in its own record.
+func (m *Machine) saidFenced(a protocol.BeatAnswer) {
+	if slices.ContainsFunc(m.history.View().Gone, func(d protocol.Departure) bool { return d.Incarnation == m.self }) {
+		m.reincarnate("view " + itoa(m.viewNumber()) + " says so: " + protocol.Cut(a.Detail, protocol.MaxText))
+		return
+	}
+	m.history.hinted(a.Revision, m.now.Mono)
+	m.readOwnKey()
+}
+
+// nameHolder reports whether this node knows another incarnation that has its name: as a member, or by its record.
+func (m *Machine) nameHolder() bool {
+	k, x := m.nodes.Get(m.self.Node), m.history.View().Member(m.self.Node)
+	return x != nil && x.ID != m.self.ID || k != nil && k.ID != m.self.ID && k.Status.Alive()
 }
 
 // nameTaken gives up when the name's holder has lived on for longer than a dead one could have.
 func (m *Machine) nameTaken(a protocol.BeatAnswer) {
 	b := &m.beats
+	if !m.nameHolder() {
+		m.readAgain(protocol.NodesBucket)
+		b.taken = 0
+		return
+	}
 	if b.taken == 0 {
 		b.taken, b.refusals = m.now.Mono, 0
 	}

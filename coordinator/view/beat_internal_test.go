@@ -7,18 +7,35 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
+// newBeatTest returns a machine of node2 that follows view 5 of node1, in which it is no member, and has sent a heartbeat.
+func newBeatTest(u Unsafe) (*Machine, protocol.Incarnation) {
+	ids := 0
+	m := New(Config{Hub: "h", Node: "node2", NewID: func() string { ids++; return "id" + itoa(uint64(ids)) }, Unsafe: u})
+	by := protocol.Incarnation{Node: "node1", ID: "id"}
+	m.now.Mono = time.Minute
+	m.conn = &protocol.Conn{Server: "s", Client: 1}
+	m.history.view = &protocol.View{Number: 5, Coordinator: by}
+	m.history.loaded = true
+	m.coord = candidacy{of: by}
+	return m, by
+}
+
+// answered has a heartbeat answered.
+func (m *Machine) answered(a protocol.BeatAnswer) {
+	m.beats.number++
+	m.beats.busy, m.beats.sent, m.beats.view = true, m.now.Mono, m.viewNumber()
+	m.beatAnswered(BeatAnswered{Number: m.beats.number, Answer: a})
+}
+
 // TestBeat_GrantsNothingFromWhoKnowsLess answers a heartbeat as a coordinator does that knows an older view than the
 // node did when it asked: no lease is taken from it, and the second such answer has the bucket read again, because
 // the history may have been replaced. Without the rule it grants one.
 func TestBeat_GrantsNothingFromWhoKnowsLess(t *testing.T) {
 	t.Parallel()
 	for _, off := range []bool{false, true} {
-		m := New(Config{Hub: "h", Node: "node2", NewID: func() string { return "id2" }, Unsafe: Unsafe{TakeBehind: off}})
-		m.now.Mono = time.Minute
-		m.history.loaded = true
-		for n := uint64(1); n <= 2; n++ {
-			m.beats.busy, m.beats.number, m.beats.sent, m.beats.view = true, n, m.now.Mono, 5
-			m.beatAnswered(BeatAnswered{Number: n, Answer: protocol.BeatAnswer{Accepted: true, View: 4}})
+		m, by := newBeatTest(Unsafe{TakeBehind: off})
+		for range 2 {
+			m.answered(protocol.BeatAnswer{Coordinator: by, Accepted: true, View: 4})
 		}
 		if granted := m.trust.until > 0; granted != off {
 			t.Errorf("without the rule: %t; it has granted a lease: %t", off, granted)
@@ -26,5 +43,109 @@ func TestBeat_GrantsNothingFromWhoKnowsLess(t *testing.T) {
 		if reads := !m.history.loaded; reads == off {
 			t.Errorf("without the rule: %t; the bucket is read again: %t", off, reads)
 		}
+	}
+}
+
+// An answer counts only if it names the coordinator that the node follows; of any other the most that comes is a read.
+func TestBeat_TakesTheCoordinatorsAnswerOnly(t *testing.T) {
+	t.Parallel()
+	const most = 1<<64 - 1
+	for _, c := range []struct {
+		name    string
+		by      protocol.Incarnation
+		view    uint64
+		granted bool
+		reads   bool
+	}{
+		{"the coordinator's", protocol.Incarnation{Node: "node1", ID: "id"}, 5, true, false},
+		{"nobody's, of the largest view", protocol.Incarnation{}, most, false, true},
+		{"another one's, of this view", protocol.Incarnation{Node: "node3", ID: "id"}, 5, false, false},
+		{"another one's, of the next view", protocol.Incarnation{Node: "node3", ID: "id"}, 6, false, true},
+		{"an earlier incarnation's", protocol.Incarnation{Node: "node1", ID: "before"}, 5, false, false},
+	} {
+		m, _ := newBeatTest(Unsafe{})
+		m.answered(protocol.BeatAnswer{Coordinator: c.by, Accepted: true, View: c.view, Revision: most, Specs: most})
+		if granted := m.trust.until > 0; granted != c.granted || (m.beats.silent == 0) != c.granted {
+			t.Errorf("%s: grants a lease: %t; silent %d", c.name, granted, m.beats.silent)
+		}
+		if reads := m.history.wants(m.now.Mono); reads != c.reads || !m.history.loaded {
+			t.Errorf("%s: the bucket is read: %t, all else waits for it: %t", c.name, reads, !m.history.loaded)
+		}
+	}
+}
+
+// That an incarnation was removed, or that its name is taken, is not taken from an answer: it stands in the buckets.
+func TestBeat_VerifiesRefusals(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		refused protocol.Refusal
+		know    func(m *Machine)
+		anew    bool
+		ends    bool
+	}{
+		{"fenced, and nothing says so", protocol.RefusedFenced, func(*Machine) {}, false, false},
+		{"fenced, and the view says so", protocol.RefusedFenced, func(m *Machine) {
+			m.history.view.Gone = []protocol.Departure{{Incarnation: m.self, Until: 5}}
+		}, true, false},
+		{"taken, and nothing says so", protocol.RefusedTaken, func(*Machine) {}, false, false},
+		{"taken, as the view says", protocol.RefusedTaken, func(m *Machine) {
+			m.history.view.Members = []protocol.Member{{Incarnation: protocol.Incarnation{Node: "node2", ID: "other"}}}
+		}, false, true},
+		{"taken, as a record says", protocol.RefusedTaken, func(m *Machine) {
+			m.nodeStored(nodeRecord(protocol.Incarnation{Node: "node2", ID: "other"}, protocol.Up, 3))
+		}, false, true},
+		{"taken, but the other one has ended", protocol.RefusedTaken, func(m *Machine) {
+			m.nodeStored(nodeRecord(protocol.Incarnation{Node: "node2", ID: "other"}, protocol.Lost, 3))
+		}, false, false},
+		{"configured otherwise", protocol.RefusedConfig, func(*Machine) {}, false, false},
+	} {
+		m, by := newBeatTest(Unsafe{})
+		c.know(m)
+		was, ended := m.self, false
+		for range 200 {
+			m.answered(protocol.BeatAnswer{Coordinator: by, View: 5, Refused: c.refused, Detail: "x"})
+			m.now.Mono += beatRetry
+			for _, a := range m.out {
+				_, refused := a.(Refused)
+				ended = ended || refused
+			}
+			m.out = nil
+		}
+		if anew := m.self != was; anew != c.anew || ended != c.ends {
+			t.Errorf("%s: joins anew: %t, ends: %t", c.name, anew, ended)
+		}
+	}
+}
+
+// A heartbeat of the largest number, which is none of the node's, does not silence the node for good.
+func TestBeat_NumbersBeginAnew(t *testing.T) {
+	t.Parallel()
+	m := newLeadTest()
+	in := protocol.Incarnation{Node: "node2", ID: "a"}
+	m.lead.peers["node2"] = m.newPeer(in, protocol.Member{Incarnation: in})
+	p := m.lead.peers["node2"]
+	beat := func(number uint64) bool {
+		before := p.heard
+		m.refuse(protocol.Beat{Incarnation: in, Number: number})
+		return p.heard != before
+	}
+	m.now.Mono++
+	if !beat(7) {
+		t.Fatal("a heartbeat is not taken")
+	}
+	m.now.Mono++
+	beat(1<<64 - 1)
+	forged := m.now.Mono
+	lease := m.settings().Lease.Std()
+	taken := time.Duration(0)
+	for n := uint64(8); taken == 0 && n < 50; n++ {
+		m.now.Mono += lease / 4
+		if beat(n) {
+			taken = m.now.Mono
+		}
+	}
+	if after := taken - forged; taken == 0 || after > 2*lease {
+		t.Errorf("the node is heard again after %v, expected at most two leases", after)
 	}
 }

@@ -35,6 +35,9 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 		return m.stranger(b, p)
 	}
 	if b.Number <= p.number && !m.cfg.Unsafe.OldReports {
+		if m.now.Mono-p.heard > m.settings().Lease.Std() {
+			p.number = b.Number // nobody goes on from the later one: it was none of this node's; this one may be old, and is not taken
+		}
 		return protocol.RefusedWait, "a later heartbeat has arrived already"
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
