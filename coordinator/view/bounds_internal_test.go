@@ -159,20 +159,54 @@ func TestNodes_ForgetsNames(t *testing.T) {
 		r.Revision = rev
 		n.Stored(now, r)
 	}
-	for i := range 10_000 {
+	for i := range markersKept + 100 {
 		name := fmt.Sprintf("n%d", i)
 		rec := protocol.NodeRecord{V: 1, Incarnation: protocol.Incarnation{Node: name, ID: "x"}, Status: protocol.Left, Started: "2026-11-22T17:08:08Z", Conn: protocol.Conn{Server: "S", Client: 1}}
 		store(recordOf(rec, 0))
 		if n.Get(name) == nil {
 			t.Fatalf("%s is not known: %v", name, n.Bad())
 		}
-		now += time.Minute
 		store(Record{Bucket: protocol.NodesBucket, Key: name, Deleted: true})
 		if n.Get(name) != nil || n.Revision(name) != rev {
 			t.Fatalf("%s: known %v, at %d", name, n.Get(name), n.Revision(name))
 		}
 	}
-	if len(n.keys) > 125 || len(n.marks) > 125 || len(n.nodes)+len(n.bad)+len(n.later) > 0 {
-		t.Errorf("it remembers %d keys, %d markers, %d nodes, %d bad ones", len(n.keys), len(n.marks), len(n.nodes), len(n.bad))
+	if len(n.keys) != markersKept || len(n.sure) != markersKept || len(n.marks.all) != markersKept || len(n.nodes)+len(n.bad)+len(n.later) > 0 {
+		t.Errorf("it remembers %d keys, %d markers, %d nodes, %d bad ones", len(n.keys), len(n.marks.all), len(n.nodes), len(n.bad))
+	}
+}
+
+// TestHistory_ForgetsNames has more children come and go than it should remember, in both buckets.
+func TestHistory_ForgetsNames(t *testing.T) {
+	t.Parallel()
+	h, s := NewHistory(), NewSpecs()
+	h.caughtUp(0)
+	s.caughtUp(0)
+	rev, number := uint64(0), uint64(0)
+	commit := func(key string, value any, deleted bool) {
+		number++
+		v := &protocol.View{V: 1, Number: number, Coordinator: protocol.Incarnation{Node: "n1", ID: "x"}, Members: []protocol.Member{{Incarnation: protocol.Incarnation{Node: "n1", ID: "x"}, Since: 1}}, Nonce: "n", Batch: 2}
+		e := Record{Bucket: protocol.PlacementBucket, Key: key, Revision: rev + 1, Deleted: deleted}
+		if !deleted {
+			e.Value = encode(value)
+		}
+		h.apply([]Record{e, {Bucket: protocol.PlacementBucket, Key: protocol.ViewKey, Value: encode(v), Revision: rev + 2}})
+		rev += 2
+	}
+	for i := range markersKept + 100 {
+		child := fmt.Sprintf("c%d", i)
+		spec := protocol.Spec{Child: child, Kind: "k"}.WithDefaults(protocol.Redundancy{})
+		s.apply([]Record{{Key: child, Value: encode(spec), Revision: rev + 1}, {Key: child, Deleted: true, Revision: rev + 2}})
+		commit(child, protocol.Entry{V: 1, View: number + 1, Epoch: number + 1, Replicas: []protocol.Replica{{Node: "n1", Mode: protocol.Active}}}, false)
+		if h.Entry(child) == nil {
+			t.Fatalf("%s has no entry: %v", child, h.Bad())
+		}
+		commit(child, nil, true)
+		if h.Entry(child) != nil || h.Revision(child) != rev-1 {
+			t.Fatalf("%s has the entry %v, at %d", child, h.Entry(child), h.Revision(child))
+		}
+	}
+	if len(h.keys) != markersKept+1 || len(s.keys) != markersKept || len(h.entries)+len(h.bad)+len(h.pending)+len(s.specs)+len(s.bad) > 0 {
+		t.Errorf("remembered are %d keys of entries and %d of specs, %d entries, %d bad", len(h.keys), len(s.keys), len(h.entries), len(h.bad))
 	}
 }

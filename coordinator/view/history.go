@@ -27,12 +27,13 @@ type History struct {
 	at       map[string]map[string]*Placed // the same entries by the nodes that they mention, and child
 	config   *protocol.Config              // nil: none was committed yet
 	keys     map[string]uint64             // the last revision of each key, whoever wrote it
-	bad      map[string]string             // keys whose last record is not to be obeyed, and why
-	pending  []pending                     // since the last view
-	newest   uint64                        // the largest view number that any entry mentions
-	restored bool                          // the records that are being taken were read back, with some left out
-	missed   bool                          // records were not read back, and no view since then says that they are no loss
-	unsure   bool                          // the view's key holds none, and views before that may have been missed
+	marks    markers
+	bad      map[string]string // keys whose last record is not to be obeyed, and why
+	pending  []pending         // since the last view
+	newest   uint64            // the largest view number that any entry mentions
+	restored bool              // the records that are being taken were read back, with some left out
+	missed   bool              // records were not read back, and no view since then says that they are no loss
+	unsure   bool              // the view's key holds none, and views before that may have been missed
 }
 
 // pending is a record that waits for the view that commits it. One that was read back with others left out vouches for
@@ -178,6 +179,7 @@ func (h *History) strayEnds(r Record) bool {
 		return false
 	}
 	delete(h.bad, r.Key)
+	h.marks.add(r.Key, r.Revision, h.keys)
 	h.pending = slices.DeleteFunc(h.pending, func(p pending) bool { return p.Key == r.Key })
 	return true
 }
@@ -226,6 +228,7 @@ func (h *History) commit(r Record) (Commit, bool) {
 func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 	if h.stray(r.Record) && !mine {
 		delete(h.bad, r.Key)
+		h.marks.add(r.Key, r.Revision, h.keys)
 		return Change{}, false
 	}
 	if !mine && !r.restored && !h.unsafe.ObeyForeign {
@@ -252,6 +255,9 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 	}
 	delete(h.bad, r.Key)
 	h.replace(ch)
+	if r.Deleted {
+		h.marks.add(r.Key, r.Revision, h.keys)
+	}
 	return ch, ch.Before != nil || ch.After != nil
 }
 

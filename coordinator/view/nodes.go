@@ -40,7 +40,7 @@ type Nodes struct {
 	feed
 	nodes map[string]*Known
 	keys  map[string]uint64
-	marks []marker          // the markers of what was taken away, in order
+	marks markers
 	sure  map[string]uint64 // the last revision of each key that was read, or that this node wrote; what was heard may be later
 	bad   map[string]string
 	later map[uint64]time.Duration // revisions that arrived behind a hole, and when
@@ -185,7 +185,10 @@ func (n *Nodes) take(now time.Duration, r Record) {
 			delete(n.nodes, r.Key)
 			delete(n.bad, r.Key)
 		}
-		n.remember(marker{now, r.Key, r.Revision})
+		for _, key := range n.marks.add(r.Key, r.Revision, n.keys) {
+			delete(n.sure, key)
+			delete(n.bad, key)
+		}
 		return
 	}
 	rec, err := protocol.DecodeNodeRecord(r.Value)
@@ -203,30 +206,6 @@ func (n *Nodes) take(now time.Duration, r Record) {
 		k.follow(old, n.unsafe)
 	}
 	n.nodes[r.Key] = k
-}
-
-// marker stands in the place of a record.
-type marker struct {
-	seen     time.Duration
-	key      string
-	revision uint64
-}
-
-// marksKept is for how long a marker's revision is kept: the stream has forgotten it by then.
-const marksKept = 2 * time.Hour
-
-// remember notes a marker, and forgets old ones: names are new at each start, and must not be kept for ever.
-func (n *Nodes) remember(m marker) {
-	n.marks = append(n.marks, m)
-	for len(n.marks) > 0 && m.seen-n.marks[0].seen > marksKept {
-		old := n.marks[0]
-		n.marks = n.marks[1:]
-		if n.keys[old.key] == old.revision {
-			delete(n.keys, old.key)
-			delete(n.bad, old.key)
-			delete(n.sure, old.key)
-		}
-	}
 }
 
 // follow takes over from the record before what is known of renewals.

@@ -17,6 +17,7 @@ type Specs struct {
 	feed
 	specs map[string]storedSpec
 	keys  map[string]uint64
+	marks markers
 	bad   map[string]string
 }
 
@@ -64,6 +65,7 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	if r.Deleted {
 		delete(s.specs, r.Key)
 		delete(s.bad, r.Key)
+		s.marks.add(r.Key, r.Revision, s.keys)
 		return c, c.Before != nil
 	}
 	spec, err := protocol.DecodeSpec(r.Value)
