@@ -11,6 +11,7 @@ import (
 
 const (
 	askSize    = 500 // children in one request for release
+	askBytes   = 160 // that one of them takes there at most
 	askCalls   = 8   // at once
 	askTimeout = time.Second
 	askPause   = 50 * time.Millisecond
@@ -128,8 +129,9 @@ func (a *asker) finish(node string, always bool) bool {
 func (a *asker) round(node string, asks []ask) {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, askCalls)
+	most := min(askSize, max(a.h.maxPayload()/2/askBytes, 1))
 	for len(asks) > 0 {
-		part := asks[:min(askSize, len(asks))]
+		part := asks[:min(most, len(asks))]
 		asks = asks[len(part):]
 		room <- struct{}{}
 		wg.Go(func() {

@@ -96,20 +96,25 @@ func count(b bool) int {
 // maxReportBytes bounds the texts and names of the failed replicas in one report, as JSON: NATS carries 1 MiB.
 const maxReportBytes = 256 << 10
 
-// report says of as many replicas as one heartbeat has room for, the oldest first. Settled stays behind the others.
-func (b *book) report() protocol.Report {
+// nameBytes is what the name of a child takes in a report at most, in bytes.
+const nameBytes = protocol.MaxChildName + 3
+
+// report says of as many replicas as one heartbeat has room for, of which NATS carries payload bytes: the oldest first. Settled
+// stays behind the others.
+func (b *book) report(payload int) protocol.Report {
+	names := min(protocol.MaxReported, max(payload/4/nameBytes, 1))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := protocol.Report{Settled: b.view, Children: b.children, Active: b.active}
-	r.Settled = min(r.Settled, settledBy(b.waiting))
+	r.Settled = min(r.Settled, settledBy(b.waiting, names))
 	for s, v := range b.waiting {
-		if v <= r.Settled || len(b.waiting) <= protocol.MaxReported {
+		if v <= r.Settled || len(b.waiting) <= names {
 			r.Waiting = append(r.Waiting, s.child)
 		}
 	}
 	slices.Sort(r.Waiting)
 	var before uint64
-	r.Failed, before = b.oldestFailed()
+	r.Failed, before = b.oldestFailed(min(maxReportBytes, payload/4))
 	r.Settled = min(r.Settled, before)
 	return r
 }
@@ -117,11 +122,11 @@ func (b *book) report() protocol.Report {
 // oldestFailed returns what failed first, sorted by name, and the newest view up to which that is all that failed. They may
 // be of newer views, too: that a replica failed is true whatever else is settled, and those that are left out get their
 // turn when the coordinator has taken the first ones from this node.
-func (b *book) oldestFailed() (failed []protocol.Failed, before uint64) {
+func (b *book) oldestFailed(room int) (failed []protocol.Failed, before uint64) {
 	slots := slices.SortedFunc(maps.Keys(b.failed), func(x, y *slot) int {
 		return cmp.Or(cmp.Compare(b.since[x], b.since[y]), cmp.Compare(x.child, y.child))
 	})
-	before, room := ^uint64(0), maxReportBytes
+	before = ^uint64(0)
 	for i, s := range slots {
 		f := b.failed[s]
 		if room -= jsonSize(f); i > 0 && (i == protocol.MaxReported || room < 0) {
@@ -147,9 +152,9 @@ func jsonSize(f protocol.Failed) int {
 	return n
 }
 
-// settledBy returns the newest view up to which no more replicas wait than one report can list.
-func settledBy(since map[*slot]uint64) uint64 {
-	if len(since) <= protocol.MaxReported {
+// settledBy returns the newest view up to which no more replicas wait than one report lists.
+func settledBy(since map[*slot]uint64, names int) uint64 {
+	if len(since) <= names {
 		return ^uint64(0)
 	}
 	views := make([]uint64, 0, len(since))
@@ -157,5 +162,5 @@ func settledBy(since map[*slot]uint64) uint64 {
 		views = append(views, v)
 	}
 	slices.Sort(views)
-	return max(views[protocol.MaxReported], 1) - 1
+	return max(views[names], 1) - 1
 }

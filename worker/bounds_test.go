@@ -142,3 +142,36 @@ func TestHost_MailboxIsBoundedInBytes(t *testing.T) {
 		wantReply(t, <-b.send("a", big), 200, "")
 	})
 }
+
+// TestHost_ReportMindsWhatNATSCarries has an account that carries 16 kB: a heartbeat that it does not carry would cost the node its lease.
+func TestHost_ReportMindsWhatNATSCarries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		kinds := map[string]worker.Kind{
+			"test": func(worker.Replica) (worker.Worker, error) { return nil, errors.New(strings.Repeat("x", 5000)) },
+			"slow": func(worker.Replica) (worker.Worker, error) { <-stuck; return nil, errors.New("too late") },
+		}
+		n := newNode(t, newBus(), "n1", kinds)
+		defer n.stop(t)
+		n.Detach()
+		n.max = 16 << 10
+		if err := n.Attach(n.port); err != nil {
+			t.Fatal(err)
+		}
+		n.trust(time.Hour)
+		var all []protocol.Assignment
+		for i := range 600 {
+			name := fmt.Sprintf("%s%03d", strings.Repeat("c", 120), i)
+			all = append(all, active(name+"a", 6), active(name+"b", 6, spec(func(s *protocol.Spec) { s.Kind = "slow" })))
+		}
+		n.assign(6, all...)
+		time.Sleep(time.Minute)
+		r := n.Report()
+		data, err := json.Marshal(r)
+		if err != nil || len(data) > n.max/2+200 || len(r.Failed) == 0 || r.Settled >= 6 {
+			t.Errorf("the report has %d bytes, %d waiting and %d failed, settled %d: %v", len(data), len(r.Waiting), len(r.Failed), r.Settled, err)
+		}
+		close(stuck)
+	})
+}

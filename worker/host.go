@@ -124,7 +124,7 @@ func (h *Host) sweep() {
 }
 
 // Report returns what is to be said of the replicas in a heartbeat.
-func (h *Host) Report() protocol.Report { return h.book.report() }
+func (h *Host) Report() protocol.Report { return h.book.report(h.maxPayload()) }
 
 // with calls f with the child's slot locked. Without add, nothing happens if there is none.
 func (h *Host) with(child string, add bool, f func(*slot)) {
