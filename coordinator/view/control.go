@@ -184,6 +184,13 @@ func (m *Machine) settlesStill(child string) bool {
 	return m.lead.placing.unsettled[child] || m.op != nil || m.lead.placing.dirty[child] || len(m.lead.placing.queue) > 0
 }
 
+// specOpen reports whether what is known of a child's spec is not what is to stand there: it is being written, or was, and
+// is not read yet.
+func (m *Machine) specOpen(child string) bool {
+	_, busy := m.lead.desired.changing(child)
+	return busy || m.lead.desired.unread(child, m.specs)
+}
+
 // unstored answers what is late although the bucket does not hold it yet: it may be, or may never be.
 func unstored(r *protocol.ChildResult, what string) {
 	r.Error = &protocol.Problem{
@@ -192,7 +199,7 @@ func unstored(r *protocol.ChildResult, what string) {
 }
 
 func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
-	if _, busy := m.lead.desired.changing(r.Child); busy {
+	if m.specOpen(r.Child) {
 		if late {
 			unstored(r, protocol.VerbStart)
 		}
@@ -239,7 +246,7 @@ func (m *Machine) startProblem(r *protocol.ChildResult) *protocol.Problem {
 }
 
 func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {
-	if _, busy := m.lead.desired.changing(r.Child); busy {
+	if m.specOpen(r.Child) {
 		if late {
 			unstored(r, protocol.VerbStop)
 		}

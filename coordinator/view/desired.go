@@ -177,6 +177,10 @@ func (d *desired) behind(s *Specs, first uint64) {
 	}
 }
 
+// unread reports whether what was written last under a child's name is stored, and not yet read: what is known of its spec
+// is older.
+func (d *desired) unread(child string, s *Specs) bool { return s.Last() < d.ahead[child] }
+
 // wrote reports whether a record up to this revision was written by this coordinator, or before it was.
 func (d *desired) wrote(child string, revision uint64) bool {
 	own := d.ahead[child]
