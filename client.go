@@ -19,6 +19,7 @@ type Client struct {
 	nc       *nats.Conn
 	hub      string
 	subjects protocol.Subjects
+	denials  denials
 }
 
 // Deadlines of calls whose context has none.
@@ -35,7 +36,7 @@ func NewClient(nc *nats.Conn, hub string) (*Client, error) {
 	if err := protocol.ValidateHub(hub); err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
 	}
-	return &Client{nc: nc, hub: hub, subjects: protocol.SubjectsOf(hub)}, nil
+	return &Client{nc: nc, hub: hub, subjects: protocol.SubjectsOf(hub), denials: denials{nc: nc}}, nil
 }
 
 // Hub returns the name of the hub.

@@ -76,8 +76,10 @@ func (c *controlCall) run(ctx context.Context) (*nats.Msg, error) {
 func (c *controlCall) try(ctx context.Context) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.perTry)
 	defer cancel()
-	msg, err := c.client.nc.RequestWithContext(ctx, c.client.subjects.Control(c.verb), c.data)
+	msg, err := c.client.denials.request(ctx, &nats.Msg{Subject: c.client.subjects.Control(c.verb), Data: c.data})
 	switch {
+	case errors.Is(err, ErrDenied):
+		return nil, fmt.Errorf("%s: %w", c.verb, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("hub %s: %w", c.client.hub, ErrNoHub)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):

@@ -32,6 +32,9 @@ var (
 	// ErrUntold is returned by Leave and Run when NATS could not be reached to tell the hub: the other nodes
 	// find out by themselves, as if this one had died.
 	ErrUntold = coordinator.ErrUntold
+	// ErrDenied matches every *DeniedError: the NATS user lacks a permission. `phub permissions` prints those that are
+	// needed.
+	ErrDenied = errors.New("phub: permission denied")
 	// ErrDropped comes out of a watch when messages were lost: the caller was too slow, or the connection to NATS was
 	// interrupted. The watch goes on.
 	ErrDropped = errors.New("phub: watch has a gap")

@@ -2,6 +2,7 @@ package phub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +18,13 @@ import (
 func Hubs(ctx context.Context, nc *nats.Conn) ([]string, error) {
 	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
 	defer cancel()
+	d := denials{nc: nc}
+	ctx, stop := d.during(ctx, "$JS.API.>")
+	defer stop()
 	buckets, err := jetstream.Buckets(ctx, nc)
+	if denied, ok := errors.AsType[*DeniedError](context.Cause(ctx)); ok && err != nil {
+		err = denied
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list hubs: %w", err)
 	}

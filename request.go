@@ -59,7 +59,7 @@ const (
 //
 // Errors: ErrNoChild if the hub has no such child; ErrNoActive if no replica took the request in time;
 // ErrNoAnswer if it was delivered and not answered; a *RemoteError if the handler answered with an
-// error. The first three come as a *RequestError.
+// error; ErrDenied if the NATS user may not send it, or not get an answer. The first three come as a *RequestError.
 func (c *Client) Request(ctx context.Context, child string, data []byte, opts ...RequestOption) (*Reply, error) {
 	if err := protocol.ValidateChild(child); err != nil {
 		return nil, fmt.Errorf("request: %w", err)
@@ -142,7 +142,7 @@ func (r *request) try(ctx context.Context) (*Reply, outcome, error) {
 		defer cancel()
 	}
 	msg := &nats.Msg{Subject: r.client.subjects.Request(r.child), Data: r.data, Header: r.opts.header}
-	answer, err := r.client.nc.RequestMsgWithContext(tryCtx, msg)
+	answer, err := r.client.denials.request(tryCtx, msg)
 	if err == nil {
 		return r.judge(answer)
 	}
@@ -151,6 +151,9 @@ func (r *request) try(ctx context.Context) (*Reply, outcome, error) {
 
 // judgeError says what to do after a try without an answer, and notes the reason.
 func (r *request) judgeError(ctx context.Context, err error) outcome {
+	if errors.Is(err, ErrDenied) {
+		return done
+	}
 	if errors.Is(err, nats.ErrNoResponders) {
 		if r.unheard.IsZero() {
 			r.unheard = time.Now()

@@ -35,7 +35,7 @@ const watchBuffer = 1 << 16
 
 // Watch returns the live stream of modes, events, views and placements of the hub, until ctx ends. When
 // it returns, the server has registered the subscriptions: the stream has everything that happens after
-// that. A message that can't be decoded comes as an error, and so does a gap (ErrDropped): messages that were lost because
+// that; it fails with ErrDenied if the NATS user may not subscribe. A message that can't be decoded comes as an error, and so does a gap (ErrDropped): messages that were lost because
 // the caller was too slow, or while the connection to NATS was interrupted. The stream goes on after them. It may be
 // ranged over once. Don't rely on it for correctness: these are core NATS messages, for people and for programs that look
 // on.
@@ -62,6 +62,7 @@ type watch struct {
 }
 
 func (w *watch) subscribe(ctx context.Context) error {
+	before := w.client.nc.LastError()
 	filters := append(w.client.subjects.Watch(), w.client.subjects.Stored(protocol.PlacementBucket, ">"))
 	for _, subject := range filters {
 		sub, err := w.client.nc.ChanSubscribe(subject, w.msgs)
@@ -72,7 +73,10 @@ func (w *watch) subscribe(ctx context.Context) error {
 	}
 	ctx, cancel := withTimeout(ctx, defaultRequestTimeout)
 	defer cancel()
-	return w.client.nc.FlushWithContext(ctx)
+	if err := w.client.nc.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	return w.client.denials.subscribed(before, filters)
 }
 
 // unsubscribe may be called repeatedly; errors say that it was, or that the connection is closed.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/coordinator/view"
@@ -76,7 +77,7 @@ func Examine(ctx context.Context, hub string, dial func(...nats.Option) (*nats.C
 	x.Dial = time.Since(began)
 	x.dial = only(dial, x.s.server)
 	x.server(ctx)
-	if x.JetStream = x.s.checkServer(ctx); x.JetStream == nil {
+	if x.JetStream = x.s.allowed(ctx, x.s.checkServer); x.JetStream == nil {
 		x.buckets(ctx)
 	}
 	x.everywhere(ctx)
@@ -159,7 +160,11 @@ func (x *examiner) buckets(ctx context.Context) {
 	missing := 0
 	for _, b := range buckets {
 		f := BucketFinding{Bucket: b.Name(x.hub)}
-		info, err := h.streamInfo(ctx, b)
+		var info *jetstream.StreamInfo
+		err := x.s.allowed(ctx, func(ctx context.Context) (err error) {
+			info, err = h.streamInfo(ctx, b)
+			return err
+		})
 		if f.Err = h.bucketError("look at", b, err); err == nil {
 			f.Replicas, f.Err = info.Config.Replicas, h.checkBucket(b, &info.Config)
 			f.Leader = x.Server
@@ -214,6 +219,10 @@ func (x *examiner) evidence(ctx context.Context) {
 func (x *examiner) expect(ctx context.Context, c protocol.Conn, want view.Evidence) error {
 	ctx, cancel := context.WithTimeout(ctx, examineWait)
 	defer cancel()
+	return x.s.allowed(ctx, func(ctx context.Context) error { return x.await(ctx, c, want) })
+}
+
+func (x *examiner) await(ctx context.Context, c protocol.Conn, want view.Evidence) error {
 	for {
 		got, err := x.s.Connected(ctx, c)
 		switch {
@@ -254,7 +263,8 @@ func (x *examiner) kick(ctx context.Context) {
 	}
 	defer t.Close()
 	began := time.Now()
-	switch err := x.s.Kick(ctx, "kicked", t.conn); {
+	err = x.s.allowed(ctx, func(ctx context.Context) error { return x.s.Kick(ctx, "kicked", t.conn) })
+	switch {
 	case errors.Is(err, coordinator.ErrNoResponders):
 		x.Kicked.Err = ErrNoAccess
 		return

@@ -210,17 +210,22 @@ func (s *Session) use(nc *nats.Conn) error {
 	return nil
 }
 
-// setup makes or checks the buckets. NATS answers a denied request with silence, and tells the
-// connection's error handler: that ends the wait.
+// setup makes or checks the buckets.
 func (s *Session) setup(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	return s.allowed(ctx, s.ensureBuckets)
+}
+
+// allowed calls f. NATS answers a denied request with silence, and tells the connection's error handler: that ends the wait. It
+// is not called by two goroutines at once.
+func (s *Session) allowed(ctx context.Context, f func(context.Context) error) error {
 	ctx, deny := context.WithCancelCause(ctx)
 	defer deny(nil)
-	f := deniedFunc(deny)
-	s.denied.Store(&f)
+	d := deniedFunc(deny)
+	s.denied.Store(&d)
 	defer s.denied.Store(nil)
-	err := s.ensureBuckets(ctx)
+	err := f(ctx)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, nats.ErrPermissionViolation) {
 		return deniedError(cause)
 	}

@@ -238,7 +238,7 @@ func TestErrors_LoseTheLibrarysName(t *testing.T) {
 	for want, err := range map[string]error{
 		"hub h: no node answers":            fmt.Errorf("hub %s: %w", "h", phub.ErrNoHub),
 		"list: no such child":               fmt.Errorf("list: %w", phub.ErrNoChild),
-		"watch fell behind":                 phub.ErrDropped,
+		"watch has a gap":                   phub.ErrDropped,
 		"handler: said phub: no such thing": errors.New("handler: said phub: no such thing"),
 	} {
 		if got, _ := new(app).explain(err); got != want {

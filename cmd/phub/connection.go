@@ -212,7 +212,7 @@ func nkeyFile(path string) nats.Option {
 
 // client opens a connection before ctx ends, and returns a client of the chosen hub, and how to close it.
 func (a *app) client(ctx context.Context) (*phub.Client, func(), error) {
-	nc, err := a.conn.connect(nats.MaxReconnects(-1), before(ctx))
+	nc, err := a.conn.connect(nats.MaxReconnects(-1), nats.ErrorHandler(a.asyncError), before(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -222,6 +222,14 @@ func (a *app) client(ctx context.Context) (*phub.Client, func(), error) {
 		return nil, nil, err
 	}
 	return c, nc.Close, nil
+}
+
+// asyncError prints what a connection is told beside the answers. What the user may not do is not printed: the command that tried
+// it says so.
+func (a *app) asyncError(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		a.warnf("phub: NATS connection: %v\n", err)
+	}
 }
 
 // before is a nats.Option that leaves each server its share of the time until ctx ends.

@@ -168,6 +168,8 @@ func (d *diagnosis) checkHub() check {
 		return check{checkHub, resultNote, "hub " + d.hub + ": not looked for", ""}
 	case len(d.x.Buckets) == 0:
 		return check{checkHub, resultNote, "hub " + d.hub + " is not there", "phub node run --hub " + d.hub + " makes it; phub hub ls shows others"}
+	case errors.Is(d.err, phub.ErrDenied):
+		return check{checkHub, resultNote, "hub " + d.hub + ": this user may not ask for its status", "a user with the list operates: phub permissions --help"}
 	case d.status == nil:
 		return check{checkHub, resultWrong, "hub " + d.hub + ": no node answers (" + oneLine(d.err) + ")", "start its nodes: phub node run --hub " + d.hub}
 	}

@@ -75,6 +75,7 @@ var tries = []struct {
 	is  error
 	try string
 }{
+	{phub.ErrDenied, "another user; phub permissions --help says which lists allow what"},
 	{phub.ErrNoChild, "phub child ls"},
 	{phub.ErrNoActive, "phub status, and phub child info CHILD"},
 	{phub.ErrHandler, "phub child info CHILD, and the log of the node that answered"},
@@ -105,6 +106,9 @@ func (a *app) explain(err error) (message, try string) {
 	}
 	if h, ok := errors.AsType[hint](err); ok {
 		return message, h.try
+	}
+	if denied, ok := errors.AsType[*phub.DeniedError](err); ok && denied.Inbox {
+		return message, "--inbox-prefix (inbox_prefix in a NATS context) with the prefix of this user's permissions"
 	}
 	for _, t := range tries {
 		if errors.Is(err, t.is) {

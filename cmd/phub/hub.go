@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/choria-io/fisk"
+	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
 )
@@ -31,7 +32,7 @@ type hubLine struct {
 func (a *app) hubLs(ctx context.Context) error {
 	ctx, cancel := a.deadline(ctx)
 	defer cancel()
-	nc, err := a.conn.connect(before(ctx))
+	nc, err := a.conn.connect(nats.ErrorHandler(a.asyncError), before(ctx))
 	if err != nil {
 		return err
 	}
