@@ -293,6 +293,7 @@ func TestPermissions_AreEnough(t *testing.T) {
 		g.joinAs("later", "node3")
 		g.serves("asks")
 		g.serves("second")
+		g.eventually("the coordinator counts node3, too", func() bool { return g.back("node3", 0) })
 		if _, err := g.client.Move(g.ctx(20*time.Second), "c", "node3"); err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +347,7 @@ func TestPermissions_ANodeReachesOtherHubsOfItsAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc := natstest.Connect(t, u.Server.URL(), u.Login("node")...)
+		nc := natstest.Connect(t, u.Server.URL(), append(u.Login("node"), silent)...)
 		for subject, data := range map[string]string{"phub.i.req.victim": "refused", "$KV.phub_h_nodes.x": ""} {
 			if got, want := denied(t, nc, func() error { return nc.Publish(subject, []byte(data)) }), data != ""; got != want {
 				t.Errorf("denied to publish to %s: %v, want %v", subject, got, want)
