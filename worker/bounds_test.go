@@ -175,3 +175,48 @@ func TestHost_ReportMindsWhatNATSCarries(t *testing.T) {
 		close(stuck)
 	})
 }
+
+// TestHost_ModesThatWaitAreBounded has a worker that does not return from ModeChanged while its mode changes 300 times.
+func TestHost_ModesThatWaitAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		more := make(chan struct{})
+		w := &listener{more: more}
+		n := newNode(t, newBus(), "n1", kindOf(w))
+		defer n.stop(t)
+		n.trust(time.Hour)
+		view := uint64(1)
+		n.assign(view, passive("a", view))
+		synctest.Wait()
+		for range 150 {
+			view += 2
+			n.assign(view-1, active("a", view-1))
+			synctest.Wait()
+			n.assign(view, passive("a", view))
+			synctest.Wait()
+		}
+		view++
+		n.assign(view, active("a", view))
+		close(more)
+		synctest.Wait()
+		if got := len(w.told); got < 60 || got > 66 {
+			t.Errorf("told of %d changes, want about 64", got)
+		}
+		if last := w.told[len(w.told)-1]; last.Mode != protocol.Active || last.Epoch != view {
+			t.Errorf("told of %+v at last, want active in epoch %d", last, view)
+		}
+	})
+}
+
+// listener waits in ModeChanged.
+type listener struct {
+	more chan struct{}
+	told []worker.ModeChange
+}
+
+func (*listener) Handle(context.Context, *worker.Request) ([]byte, error) { return nil, nil }
+
+func (l *listener) ModeChanged(_ context.Context, m worker.ModeChange) {
+	<-l.more
+	l.told = append(l.told, m)
+}

@@ -192,12 +192,20 @@ func (s *slot) take() (job, bool) {
 	return job{}, false
 }
 
+// maxTells is how many changes of mode wait while ModeChanged does not return. The last of them is the newest there is.
+const maxTells = 64
+
 // tell queues a change of mode, if the child's signal has the worker told of it.
 func (s *slot) tell(t replica.Tell) {
 	if _, ok := s.run.worker.(ModeListener); !ok || !s.run.spec.Redundancy.Signal.Tells(t.Mode) {
 		return
 	}
-	s.mail.tells = append(s.mail.tells, ModeChange{Mode: t.Mode, Epoch: t.Epoch, Reason: t.Reason})
+	c := ModeChange{Mode: t.Mode, Epoch: t.Epoch, Reason: t.Reason}
+	if n := len(s.mail.tells); n >= maxTells {
+		s.mail.tells[n-1] = c
+		return
+	}
+	s.mail.tells = append(s.mail.tells, c)
 }
 
 func (s *slot) tellNow(j *job) {

@@ -35,7 +35,8 @@ type Runner interface {
 }
 
 // ModeListener is a Worker that wants to know its mode. ModeChanged is called right after the start,
-// and then at each change, before any request in that mode. The child's redundancy_signal says which
+// and then at each change, before any request in that mode. Of more than 64 changes that wait because it does not return, the
+// newest stands for those after the 63rd. The child's redundancy_signal says which
 // modes it is called for.
 type ModeListener interface {
 	ModeChanged(ctx context.Context, m ModeChange)
