@@ -338,6 +338,35 @@ func (g *guarded) serves(user string) {
 	}
 }
 
+// TestPermissions_ClientsWithoutAPrefix has a client with NATS's default inboxes ask a hub whose nodes may answer there, and one
+// whose nodes may not.
+func TestPermissions_ClientsWithoutAPrefix(t *testing.T) {
+	t.Parallel()
+	for _, answers := range []bool{true, false} {
+		o := permissions.Options{Hub: "h"}
+		if answers {
+			o.ClientInboxes = []string{"_INBOX"}
+		}
+		node, err := permissions.Of(o, permissions.Node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := permissions.Of(permissions.Options{Hub: "h", InboxPrefix: "_INBOX"}, permissions.Asks, permissions.Operates)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := natstest.ConfiguredUsers(t, map[string]permissions.Permissions{"node": node, "plain": plain, "operates": users(t)["operates"]})
+		g := newGuarded(t, u)
+		g.joinAs("node", "node1")
+		g.start(phub.Spec{Child: "c", Kind: "who"})
+		nc := natstest.Connect(t, g.url, append(u.Login("plain")[:1:1], silent)...)
+		m, err := nc.Request("phub.h.req.c", nil, time.Second)
+		if got := err == nil && m.Header.Get("Phub-Node") == "node1"; got != answers {
+			t.Errorf("a client with NATS's own inboxes is answered: %v (%v), want %v", got, err, answers)
+		}
+	}
+}
+
 // TestPermissions_ANodeReachesOtherHubsOfItsAccount shows what no list can keep a node from: it may create consumers, and NATS
 // delivers to whatever subject a consumer names (nats-server issue 8274). If this fails, docs/security.md and docs/wire.md may say so.
 func TestPermissions_ANodeReachesOtherHubsOfItsAccount(t *testing.T) {

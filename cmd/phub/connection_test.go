@@ -13,6 +13,7 @@ import (
 
 	"github.com/phub-io/phub/internal/natsembed"
 	"github.com/phub-io/phub/internal/natstest"
+	"github.com/phub-io/phub/permissions"
 )
 
 // sharedURL returns the address of a server for tests that only need to connect.
@@ -39,6 +40,31 @@ func TestContext_GivesServerAndLogin(t *testing.T) {
 	}
 	phubRun(t, env, "", "hub", "ls").want(t, 0, "No hubs.", "")
 	phubRun(t, env, "", "hub", "ls", "--no-context", "-s", s.URL()).want(t, exitFailed, "", "Try: other credentials")
+}
+
+// TestContext_GivesTheInboxPrefix asks as a user who may read no other inboxes than those of the context's prefix.
+func TestContext_GivesTheInboxPrefix(t *testing.T) {
+	p, err := permissions.Of(permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h.alice"}, permissions.Asks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := natstest.ConfiguredUsers(t, map[string]permissions.Permissions{"alice": p})
+	answers := natstest.Connect(t, u.Server.URL(), u.Login(natstest.Anybody)...)
+	if _, err := answers.Subscribe("phub.h.req.c", func(m *nats.Msg) { _ = m.Respond([]byte("heard")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := answers.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	login := fmt.Sprintf(`{"url":%q,"user":"alice","password":"pw"`, u.Server.URL())
+	writeContext(t, dir, "with", login+`,"inbox_prefix":"_INBOX_h.alice"}`)
+	writeContext(t, dir, "without", login+`}`)
+	t.Setenv("XDG_CONFIG_HOME", dir) // natscontext reads the process's own
+	env := map[string]string{"XDG_CONFIG_HOME": dir, "PHUB_HUB": "h"}
+	phubRun(t, env, "", "req", "c", "--context", "with").want(t, 0, "heard", "")
+	phubRun(t, env, "", "req", "c", "--context", "without", "--inbox-prefix", "_INBOX_h.alice").want(t, 0, "heard", "")
+	phubRun(t, env, "", "req", "c", "--context", "without").want(t, exitFailed, "", "\nTry: --inbox-prefix (inbox_prefix in a NATS context)")
 }
 
 // The nats CLI can embed credentials in a context, or let it refer to them. An error that quotes them tells a secret to a log.
