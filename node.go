@@ -2,6 +2,7 @@ package phub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub/coordinator"
@@ -220,7 +220,7 @@ func newNode(o Options) *Node {
 	})
 	n.coord = coordinator.New(withRules(coordinator.Config{
 		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
-		NewID: uuid.NewString, Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
+		Keys: protocol.NewKeys(rand.Reader), Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
 	}))
 	go n.run(ctx)
 	return n

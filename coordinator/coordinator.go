@@ -23,8 +23,8 @@ type Config struct {
 	Version   string
 	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
 	Want protocol.Config
-	// NewID returns a new UUID at each call.
-	NewID func() string
+	// Keys makes this node's incarnations, and signs for them. Nothing else may use it.
+	Keys view.Keys
 	// Now returns nanoseconds on a clock that never stands still or goes back while this process runs,
 	// also not while it is stopped or the machine sleeps.
 	Now func() int64
@@ -66,7 +66,7 @@ func New(cfg Config) *Coordinator {
 	c := &Coordinator{
 		cfg: cfg, subjects: protocol.SubjectsOf(cfg.Hub),
 		machine: view.New(view.Config{
-			Hub: cfg.Hub, Node: cfg.Node, NewID: cfg.NewID, Labels: cfg.Labels, Capacity: cfg.Capacity,
+			Hub: cfg.Hub, Node: cfg.Node, Keys: cfg.Keys, Labels: cfg.Labels, Capacity: cfg.Capacity,
 			Version: cfg.Version, Want: cfg.Want, Unsafe: cfg.Unsafe,
 		}),
 		admitted: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),

@@ -2,6 +2,8 @@ package coordinator_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -152,7 +154,14 @@ func TestRun_ControlRequestsAreAnsweredWhenTheRoleIsLost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		known.Status, known.By = protocol.Lost, "node2" // somebody fenced it
+		known.Status, known.By = protocol.Lost, "node4" // somebody fenced it
+		keys := protocol.NewKeys(rand.Reader)
+		known.Fencer, known.Sig = keys.NewID(), ""
+		value, err := json.Marshal(known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known.Sig = keys.Sign(protocol.SignedText(value))
 		s := nats.Open(inmem.Config{Hub: "h", Node: "outside"})
 		defer s.Close()
 		if _, err := s.WriteNode(t.Context(), known, rec.Revision); err != nil {

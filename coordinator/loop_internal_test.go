@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"slices"
 	"sync"
@@ -45,7 +46,7 @@ func (idle) Report() protocol.Report                    { return protocol.Report
 
 func newTestLoop(s Session) *loop {
 	c := New(Config{
-		Hub: "h", Node: "node1", NewID: func() string { return "id" }, Now: func() int64 { return int64(time.Hour) },
+		Hub: "h", Node: "node1", Keys: protocol.NewKeys(rand.Reader), Now: func() int64 { return int64(time.Hour) },
 		Local: idle{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	return &loop{

@@ -2,14 +2,13 @@ package coordinator_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,9 +99,6 @@ type node struct {
 	refuse   error // what open answers
 }
 
-// ids are unique, as UUIDs are.
-var ids atomic.Int64
-
 type option func(*node, *coordinator.Config)
 
 func want(c protocol.Config) option {
@@ -121,8 +117,8 @@ func start(t *testing.T, nats *inmem.NATS, name string, options ...option) *node
 	n := &node{nats: nats, name: name, local: &local{told: map[string]protocol.Assignment{}}, done: make(chan struct{})}
 	cfg := coordinator.Config{
 		Hub: "h", Node: name, Local: n.local, Logger: slog.New(slog.DiscardHandler),
-		NewID: func() string { return fmt.Sprintf("%s-%d", name, ids.Add(1)) },
-		Now:   func() int64 { return time.Now().UnixNano() },
+		Keys: protocol.NewKeys(rand.Reader),
+		Now:  func() int64 { return time.Now().UnixNano() },
 	}
 	for _, o := range options {
 		o(n, &cfg)

@@ -175,6 +175,10 @@ func (r *NodeRecord) check() error {
 		return &FieldError{"lease", r.Lease.Std().String(), "0 to 1h"}
 	case r.By != "" && ValidateNode(r.By) != nil:
 		return at("by", ValidateNode(r.By))
+	case r.Fencer != "" && checkID("fencer", r.Fencer) != nil:
+		return checkID("fencer", r.Fencer)
+	case r.Generation > MaxGeneration:
+		return between("generation", r.Generation, 0, MaxGeneration)
 	}
 	return r.Withdrew.check()
 }

@@ -27,7 +27,7 @@ func TestDecode_RefusesWhatPhubWouldNotWrite(t *testing.T) {
 		{"a string for a number", "view", `"view":42`, `"view":"42"`, "view", "whole number"},
 		{"a fraction", "entry", `"view":42`, `"view":4.2`, "view", "whole number"},
 		{"a negative number", "entry", `"epoch":42`, `"epoch":-42`, "epoch", "not negative"},
-		{"a wrong type in an embedded field", "node_record", `"incarnation":"c7`, `"incarnation":7,"x":"`, "incarnation", "a JSON string"},
+		{"a wrong type in an embedded field", "node_record", `"incarnation":"b6`, `"incarnation":7,"x":"`, "incarnation", "a JSON string"},
 		{"view zero", "view", `"view":42`, `"view":0`, "view", "1 to"},
 		{"a view larger than JSON readers can hold", "view", `"view":42`, `"view":18446744073709551615`, "view", "1 to"},
 		{"a view without a coordinator", "view", `"coordinator":{"node":"node2"`, `"coordinator":{"node":""`, "coordinator.node", "nothing"},

@@ -16,10 +16,19 @@ type NodeRecord struct {
 	Beat     uint64            `json:"beat"`    // grows with each write of this incarnation
 	Conn     Conn              `json:"conn"`    // the connection over which all of its traffic goes
 	Reason   string            `json:"reason,omitempty"`
-	By       string            `json:"by,omitempty"` // who wrote it, if another node fenced this one
+	By       string            `json:"by,omitempty"`     // who wrote it, if another node fenced this one
+	Fencer   string            `json:"fencer,omitempty"` // that node's incarnation
+	// Generation orders the incarnations of a name: a later one has a higher number, by the wall clock in
+	// milliseconds or, if that is behind, one above the number of the record that it took the name over from.
+	Generation uint64 `json:"generation,omitempty"`
 	// Withdrew says of whom this node expects nothing any more, as the coordinator; see Withdrawal.
 	Withdrew Withdrawal `json:"withdrew,omitzero"`
+	// Sig is the author's signature of all fields before it; see Keys. It stays the last field.
+	Sig string `json:"sig,omitempty"`
 }
+
+// MaxGeneration is the largest Generation.
+const MaxGeneration = 1 << 53
 
 // Withdrawal is a member's word that an incarnation which coordinates has not answered it for a whole
 // lease, and that until a view after View it will not help it to keep its authority.
@@ -112,6 +121,7 @@ type BeatAnswer struct {
 	Specs       uint64      `json:"specs"`             // the same of the children bucket
 	Refused     Refusal     `json:"refused,omitempty"` // why it is not accepted
 	Detail      string      `json:"detail,omitempty"`
+	Holder      string      `json:"holder,omitempty"` // the incarnation that has the name, if it is taken
 }
 
 // Refusal is why a heartbeat is not accepted.

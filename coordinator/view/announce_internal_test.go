@@ -12,7 +12,7 @@ import (
 func TestMachine_TellsOfManyWithTheirReason(t *testing.T) {
 	t.Parallel()
 	const children = announcePiece + 1
-	m := New(Config{Hub: "h", Node: "n1", NewID: func() string { return "n1-1" }})
+	m := New(Config{Hub: "h", Node: "n1", Keys: unsigned(func() string { return "n1-1" })})
 	m.lead = newLead()
 	n1, n2 := protocol.Member{Incarnation: m.self, Since: 1}, protocol.Member{Incarnation: protocol.Incarnation{Node: "n2", ID: "a"}, Since: 1}
 	before := &protocol.View{Number: 2, Coordinator: m.self, Members: []protocol.Member{n1, n2}}

@@ -138,6 +138,10 @@ func (m *Machine) beatRefused(a protocol.BeatAnswer) {
 	case protocol.RefusedFenced:
 		m.saidFenced(a)
 	case protocol.RefusedTaken:
+		if slices.Contains(m.former, a.Holder) {
+			b.taken = 0 // nobody else has it
+			return
+		}
 		m.nameTaken(a)
 	case protocol.RefusedConfig, protocol.RefusedWait, protocol.RefusedLeft:
 		b.taken = 0

@@ -10,7 +10,7 @@ import (
 // newBeatTest returns a machine of node2 that follows view 5 of node1, in which it is no member, and has sent a heartbeat.
 func newBeatTest(u Unsafe) (*Machine, protocol.Incarnation) {
 	ids := 0
-	m := New(Config{Hub: "h", Node: "node2", NewID: func() string { ids++; return "id" + itoa(uint64(ids)) }, Unsafe: u})
+	m := New(Config{Hub: "h", Node: "node2", Keys: unsigned(func() string { ids++; return "id" + itoa(uint64(ids)) }), Unsafe: u})
 	by := protocol.Incarnation{Node: "node1", ID: "id"}
 	m.now.Mono = time.Minute
 	m.conn = &protocol.Conn{Server: "s", Client: 1}

@@ -15,7 +15,7 @@ import (
 // leading returns a coordinator of hub h with this many nodes, node0 itself among them, which runs child c on all of them by
 // view 5.
 func leading(nodes int) *Machine {
-	m := New(Config{Hub: "h", Node: "node0", NewID: func() string { return "id" }})
+	m := New(Config{Hub: "h", Node: "node0", Keys: unsigned(func() string { return "id" })})
 	m.lead = newLead()
 	v := &protocol.View{Number: 5, Coordinator: m.self}
 	e := &Placed{Child: "c", Entry: protocol.Entry{V: 1, View: 5, Epoch: 5}}

@@ -30,7 +30,7 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	m.ops++
 	v.Nonce = m.self.ID + "." + itoa(m.ops)
 	writes := append(entries, Write{
-		Key: protocol.ViewKey, Value: encode(v), Last: m.history.Revision(protocol.ViewKey),
+		Key: protocol.ViewKey, Value: m.signView(v), Last: m.history.Revision(protocol.ViewKey),
 	})
 	keys := make(set, len(writes))
 	for _, w := range writes {

@@ -10,7 +10,7 @@ import (
 // one what stands there: the key must not stay lost, or all later commits would be refused.
 func TestRefused_AnAnswerThatNothingIsThereIsTakenBack(t *testing.T) {
 	t.Parallel()
-	m := New(Config{Hub: "h", Node: "node1", NewID: func() string { return "id1" }})
+	m := New(Config{Hub: "h", Node: "node1", Keys: unsigned(func() string { return "id1" })})
 	for _, b := range []protocol.Bucket{protocol.PlacementBucket, protocol.ChildrenBucket} {
 		m.feedOf(b).last = 9
 		revision := func() uint64 {

@@ -13,10 +13,21 @@ func (m *Machine) answerBeat(e BeatReceived) {
 	}
 	a.Refused, a.Detail = m.refuse(e.Beat)
 	a.Accepted = a.Refused == ""
+	if a.Refused == protocol.RefusedTaken {
+		a.Holder = m.holderOf(e.Beat.Node)
+	}
 	if p := m.lead.peers[e.Beat.Node]; p != nil && p.in == e.Beat.Incarnation {
 		p.answering(m.now.Mono, e.Beat.Number)
 	}
 	m.do(AnswerBeat{ID: e.ID, Answer: a})
+}
+
+// holderOf returns the incarnation that has a name.
+func (m *Machine) holderOf(node string) string {
+	if p := m.lead.peers[node]; p != nil {
+		return p.in.ID
+	}
+	return m.self.ID
 }
 
 // refuse takes a heartbeat, and returns why it is not granted; "" if it is.
@@ -92,6 +103,9 @@ func (m *Machine) stranger(b protocol.Beat, holder *peer) (protocol.Refusal, str
 	}
 	if sign := max(holder.heard, m.lastSign(holder)); holder.fence != unfenced || m.now.Mono-sign >= m.settings().Lease.Std() {
 		return protocol.RefusedWait, "incarnation " + holder.in.ID + " of that name is being removed"
+	}
+	if holder.conn == b.Conn { // one process has both, and this is its present one
+		return protocol.RefusedWait, "incarnation " + holder.in.ID + ", which had the same connection, is being removed"
 	}
 	return protocol.RefusedTaken, "incarnation " + holder.in.ID
 }

@@ -23,6 +23,7 @@ type Placed struct {
 type History struct {
 	feed
 	view     *protocol.View
+	authors  Keys // say who wrote what
 	entries  map[string]*Placed
 	at       map[string]map[string]*Placed // the same entries by the nodes that they mention, and child
 	config   *protocol.Config              // nil: none was committed yet
@@ -202,6 +203,9 @@ func (h *History) outlast(revision uint64) {
 // commit applies the pending records if the last of them, a view, is one.
 func (h *History) commit(r Record) (Commit, bool) {
 	v, err := decodeView(r)
+	if err == nil && !h.unsafe.BelieveViews {
+		err = signedBy(h.authors, v.Coordinator.ID, r.Value)
+	}
 	if err == nil && h.view != nil && v.Number <= h.view.Number {
 		err = fmt.Errorf("view %d is not newer than view %d", v.Number, h.view.Number)
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -42,7 +43,7 @@ func (m *Machine) keyDue() {
 	switch {
 	case m.leaving && !own:
 		m.hasLeft()
-	case !own && known != nil && known.Status.Alive():
+	case !own && known != nil && known.Status.Alive() && !slices.Contains(m.former, known.ID):
 		m.freeName(known)
 	default:
 		m.writeKey()
@@ -50,7 +51,7 @@ func (m *Machine) keyDue() {
 }
 
 // freeName fences the record of another incarnation of this node's name: one that ended without a
-// word. While there is a coordinator that is its work; when all nodes ended together nobody is left to do
+// word. (One that this process had itself is simply written over: nothing of it goes on.) While there is a coordinator that is its work; when all nodes ended together nobody is left to do
 // it but those that come back. A living node without a coordinator renews its record with each
 // heartbeat.
 func (m *Machine) freeName(known *Known) {
@@ -63,7 +64,7 @@ func (m *Machine) freeName(known *Known) {
 		return
 	}
 	m.key.free = m.now.Mono + c.Heartbeat.Std()
-	reason := "silent for " + (m.now.Mono - known.Renewed).Round(time.Millisecond).String() + ", and no coordinator"
+	reason := "silent for " + (m.now.Mono - known.Seen).Round(time.Millisecond).String() + ", and no coordinator"
 	if bad := m.nodes.bad[m.self.Node]; bad != "" {
 		reason = "its record was overwritten (" + bad + ") and not written again"
 	}
@@ -76,7 +77,7 @@ func (m *Machine) freeName(known *Known) {
 // record anew, at the latest when it is due.
 func (m *Machine) nameHeld(known *Known) bool {
 	c := m.settings()
-	silent := m.now.Mono - known.Renewed
+	silent := m.now.Mono - known.Seen
 	switch {
 	case m.nodes.bad[m.self.Node] != "":
 		return silent <= 2*c.Lease.Std()+keyPace
@@ -90,6 +91,9 @@ func (m *Machine) nameHeld(known *Known) bool {
 
 func (m *Machine) writeKey() {
 	k := &m.key
+	if known := m.nodes.Get(m.self.Node); !k.claimed && (known == nil || known.ID != m.self.ID) {
+		m.generation = m.nextGeneration(known)
+	}
 	k.busy, k.urgent = true, false
 	k.sent, k.floor = m.now.Mono, m.nodes.Last()
 	k.beat++
@@ -117,7 +121,7 @@ func (m *Machine) ownRecord() protocol.NodeRecord {
 	rec := protocol.NodeRecord{
 		V: 1, Incarnation: m.self, Status: protocol.Up, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity,
 		Children: m.report.Children, Active: min(m.report.Active, m.report.Children), Version: m.cfg.Version, Started: m.started,
-		Lease: c.Lease, Beat: m.key.beat, Conn: *m.conn,
+		Lease: c.Lease, Beat: m.key.beat, Conn: *m.conn, Generation: m.generation,
 	}
 	switch {
 	case m.lead != nil:
@@ -129,7 +133,7 @@ func (m *Machine) ownRecord() protocol.NodeRecord {
 		rec.Status, rec.Reason = protocol.Left, "left in order"
 	}
 	rec.Withdrew = m.withdrawal()
-	return rec
+	return m.signRecord(rec)
 }
 
 // nodeWritten takes the result of a write: of the own record, or of a fence.

@@ -73,7 +73,7 @@ func (c *commits) place(v *protocol.View, child string) {
 // A node is told after each commit what it would be told if it looked at every entry, also if it missed some views between.
 func TestMachine_IsToldWhatAllEntriesMean(t *testing.T) {
 	t.Parallel()
-	m := New(Config{Hub: "h", Node: "self", NewID: func() string { return "self-1" }})
+	m := New(Config{Hub: "h", Node: "self", Keys: unsigned(func() string { return "self-1" })})
 	c := &commits{rand.New(rand.NewPCG(5, 6)), &protocol.View{}, map[string]*Placed{}, 0}
 	c.view.Members = []protocol.Member{{Incarnation: m.self, Since: 1}}
 	for i := range 10 {

@@ -13,8 +13,8 @@ import (
 // Config is what a Machine is made with.
 type Config struct {
 	Hub, Node string
-	// NewID returns a new incarnation's UUID at each call.
-	NewID    func() string
+	// Keys makes this node's incarnations, and signs for them.
+	Keys     Keys
 	Labels   map[string]string
 	Capacity int // 0 means 1
 	Version  string
@@ -42,9 +42,12 @@ type Config struct {
 type Machine struct {
 	cfg  Config
 	self protocol.Incarnation
-	now  Now
-	time string // of now, once it is asked for
-	out  []Action
+	// former are the incarnations that this process had, at most maxFormer; generation is the newest one's.
+	former     []string
+	generation uint64
+	now        Now
+	time       string // of now, once it is asked for
+	out        []Action
 
 	conn    *protocol.Conn // nil while offline
 	history *History
@@ -78,7 +81,7 @@ const TickEvery = 25 * time.Millisecond
 // New returns a machine that is offline.
 func New(cfg Config) *Machine {
 	m := &Machine{
-		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.NewID()},
+		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.Keys.NewID()},
 		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, asked: map[string]time.Duration{}, kicks: kicks{of: map[string]time.Duration{}},
 	}
 	m.forget()
@@ -96,6 +99,7 @@ func (m *Machine) forget() {
 	m.history, m.specs, m.nodes = NewHistory(), NewSpecs(), NewNodes()
 	m.history.newest = newest
 	m.history.unsafe, m.nodes.unsafe = m.cfg.Unsafe, m.cfg.Unsafe
+	m.history.authors, m.nodes.authors, m.nodes.minor = m.cfg.Keys, m.cfg.Keys, m.minor
 }
 
 // Step takes one event, and returns what is to be done.
@@ -269,13 +273,21 @@ func (m *Machine) disconnect() {
 	}
 }
 
+// maxFormer bounds what a node remembers of its former incarnations: a record of one that is older is old
+// enough for all to know.
+const maxFormer = 64
+
 // reincarnate starts this node's membership anew, after a fence.
 func (m *Machine) reincarnate(why string) {
 	m.note(Warn, "incarnation %s of %s ended (%s): joining again as a new one", m.self.ID, m.self.Node, why)
 	m.trust.drop("fenced")
 	m.setTrust()
 	m.stepDown(why)
-	m.self.ID = m.cfg.NewID()
+	m.former = append(m.former, m.self.ID)
+	if len(m.former) > maxFormer {
+		m.former = m.former[1:]
+	}
+	m.self.ID = m.cfg.Keys.NewID()
 	m.key = ownKey{}
 	m.beats.reset()
 	m.coord.reset()

@@ -34,7 +34,7 @@ func (m *Machine) unsure(v *protocol.View) bool {
 // endKnown reports whether an incarnation that was a member is known to have been fenced, or to have left.
 func (m *Machine) endKnown(in protocol.Incarnation) bool {
 	k := m.nodes.Get(in.Node)
-	return k != nil && (k.ID == in.ID && !k.Status.Alive() || k.ID != in.ID && m.knowsSince(m.coord.since))
+	return k != nil && (k.ID == in.ID && !k.Status.Alive() || k.ID != in.ID && m.nodes.bad[in.Node] == "" && m.knowsSince(m.coord.since))
 }
 
 // departMissed takes out of a view that follows on missed ones who may have departed in those: whoever followed them

@@ -21,6 +21,7 @@ type Known struct {
 	// before is the same of the incarnations that had the name earlier: they renewed nothing after it.
 	before time.Duration
 	value  []byte // the record as it was stored, or heard
+	unread bool   // it is a sign of life, of which nothing else was taken: see lives
 }
 
 // renewed returns an instant after which an incarnation of this name renewed nothing.
@@ -50,6 +51,8 @@ type Nodes struct {
 	stood uint64                   // the largest revision that was read, or that this node wrote
 	// contested says that two live records claim one revision.
 	contested bool
+	authors   Keys                   // say who wrote what
+	minor     func(node string) bool // whether nothing rests on a node's record at this moment; nil: something does
 }
 
 // holeLast is how long a hole may last: a write's result often arrives before the records of others.
@@ -116,6 +119,10 @@ func (n *Nodes) Heard(now time.Duration, r Record) bool {
 		return false
 	}
 	n.mark(now, r.Revision)
+	if n.isMinor(r.Key) && !n.unsafe.ObeyRecords {
+		n.lives(now, r)
+		return false
+	}
 	n.take(now, r)
 	return true
 }
@@ -155,8 +162,20 @@ func (n *Nodes) tame(r Record) bool {
 	if err != nil || rec.Beat <= k.Beat {
 		return false
 	}
-	rec.Beat, rec.Children, rec.Active = k.Beat, k.Children, k.Active
-	return bytes.Equal(encode(rec), encode(k.NodeRecord))
+	author := rec.Author()
+	rec.Beat, rec.Children, rec.Active, rec.Sig = k.Beat, k.Children, k.Active, k.Sig
+	return bytes.Equal(encode(rec), encode(k.NodeRecord)) &&
+		(n.isMinor(r.Key) || n.unsafe.BelieveRecords || signedBy(n.authors, author, r.Value) == nil)
+}
+
+func (n *Nodes) isMinor(node string) bool { return n.minor != nil && n.minor(node) }
+
+// lives takes a sign of life of a node on which nothing rests. Nothing else is taken of it, so that nobody need check the
+// signature: that would be work that grows with the square of the hub. When something rests on the node, its record is read.
+func (n *Nodes) lives(now time.Duration, r Record) {
+	k := *n.nodes[r.Key]
+	k.Seen, k.Renewed, k.value, k.unread = now, now, r.Value, true
+	n.keys[r.Key], n.nodes[r.Key] = r.Revision, &k
 }
 
 // Stored takes a record from a read of the stream, or from a write of this node's. It reports whether it is news.
@@ -166,13 +185,31 @@ func (n *Nodes) Stored(now time.Duration, r Record) bool {
 	switch {
 	case r.Revision < n.sure[r.Key], r.Revision == n.sure[r.Key] && n.Sure(r.Key):
 		return false // it was read earlier, or from a server that is behind
-	case n.same(r):
-		n.sure[r.Key] = r.Revision
-		return false
+	case n.heardBefore(r):
+		return n.bornOut(r)
 	}
 	n.sure[r.Key] = r.Revision
 	n.take(now, r)
 	return true
+}
+
+// heardBefore reports whether a record is the one that was heard last, perhaps under a later revision that was made up.
+func (n *Nodes) heardBefore(r Record) bool {
+	k := n.nodes[r.Key]
+	return k != nil && !n.Sure(r.Key) && r.Revision <= n.keys[r.Key] && bytes.Equal(r.Value, k.value)
+}
+
+// bornOut takes from the stream what was heard before: it was seen then. It reports whether it is news.
+func (n *Nodes) bornOut(r Record) bool {
+	n.sure[r.Key], n.keys[r.Key] = r.Revision, r.Revision
+	k := *n.nodes[r.Key]
+	if k.unread {
+		n.take(k.Seen, r)
+		return true
+	}
+	k.Revision = r.Revision
+	n.nodes[r.Key] = &k
+	return false
 }
 
 // take takes what is under a key now.
@@ -194,6 +231,9 @@ func (n *Nodes) take(now time.Duration, r Record) {
 	rec, err := protocol.DecodeNodeRecord(r.Value)
 	if err == nil && rec.Node != r.Key {
 		err = fmt.Errorf("node: found %q, expected the key", rec.Node)
+	}
+	if err == nil {
+		err = n.genuine(&rec, r.Value)
 	}
 	if err != nil {
 		n.overwritten(now, r.Key)

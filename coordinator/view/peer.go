@@ -143,19 +143,33 @@ func (m *Machine) fenceDue(p *peer) bool {
 		return false
 	}
 	k := m.nodes.Get(p.in.Node)
+	bad := m.nodes.bad[p.in.Node] != "" // and may hide a record of its own that came after that one
 	switch member := m.history.View().Has(p.in); {
-	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && member && m.knowsSince(p.since):
+	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && !bad && member && m.knowsSince(p.since):
 		p.fence = fenced // by a predecessor, or by its own leaving
 		return false
 	case k == nil && !member:
 		return false // it holds nothing, and there is nothing to fence
-	case k != nil && k.ID != p.in.ID:
+	case k != nil && k.ID != p.in.ID && !(bad && m.knowsSince(p.since)):
 		if member {
 			m.refreshKey() // whether it came later is known after that
 		}
 		return false // another incarnation's record is not to be overwritten for its sake
 	}
-	return m.proven(p) || m.now.Mono-m.lastSign(p) > m.settings().Lease.Std()*3/4
+	return m.proven(p) || m.now.Mono-m.lastWord(p) > m.settings().Lease.Std()*3/4
+}
+
+// lastWord is when the node said something that its coordinator knows of. What somebody else stores over its record
+// puts off the end of its lease, see lastSign, but not its fence: that must not be put off for ever.
+func (m *Machine) lastWord(p *peer) time.Duration {
+	switch k := m.nodes.Get(p.in.Node); {
+	case k == nil:
+		return p.seen
+	case k.ID == p.in.ID:
+		return max(p.seen, k.Seen)
+	default:
+		return max(p.seen, k.before)
+	}
 }
 
 // sureOf reports whether a node's record is known from the stream, and has it read if not. A record that was only heard may
@@ -198,7 +212,7 @@ func (m *Machine) lastSign(p *peer) time.Duration {
 }
 
 func (m *Machine) fencePeer(p *peer) {
-	reason := "silent for " + (m.now.Mono - m.lastSign(p)).Round(time.Millisecond).String()
+	reason := "silent for " + (m.now.Mono - m.lastWord(p)).Round(time.Millisecond).String()
 	if m.proven(p) {
 		reason = "its connection is closed"
 	}

@@ -58,7 +58,7 @@ func TestEvidence_ANewcomerTakesItOnlyOfACoordinatorThatIsAlone(t *testing.T) {
 		"another one is the only one":      {[]protocol.Incarnation{other}, false},
 		"both the coordinator and another": {[]protocol.Incarnation{coordinator, other}, false},
 	} {
-		m := New(Config{Hub: "h", Node: "node3", NewID: func() string { return "id3" }})
+		m := New(Config{Hub: "h", Node: "node3", Keys: unsigned(func() string { return "id3" })})
 		m.now.Mono = time.Minute
 		m.history.view = &protocol.View{Number: 7, Coordinator: coordinator}
 		for _, in := range c.members {

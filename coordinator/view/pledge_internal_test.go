@@ -30,7 +30,7 @@ func pledging(n, withdrawn int) (*Machine, *protocol.View) {
 	name := func(i int) protocol.Incarnation {
 		return protocol.Incarnation{Node: fmt.Sprintf("node%d", i), ID: fmt.Sprintf("id%d", i)}
 	}
-	m := New(Config{Hub: "h", Node: "node0", NewID: func() string { return "id0" }})
+	m := New(Config{Hub: "h", Node: "node0", Keys: unsigned(func() string { return "id0" })})
 	m.lead = newLead()
 	v := &protocol.View{Number: 7, Coordinator: name(0)}
 	for i := range n {

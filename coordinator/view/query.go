@@ -159,6 +159,7 @@ func (m *Machine) nodesInfo(_ ControlReceived, q protocol.NodesRequest) (any, *p
 func (m *Machine) nodeInfo(name string) protocol.NodeInfo {
 	v, k := m.history.View(), m.nodes.nodes[name]
 	n := protocol.NodeInfo{NodeRecord: k.NodeRecord, Member: v.Has(k.Incarnation), Coordinator: v.Coordinator == k.Incarnation}
+	n.Sig = "" // it is of the stored value
 	if rep, ok := m.reportOf(name); ok && n.Member {
 		n.Children, n.Active = rep.Children, rep.Active
 	}

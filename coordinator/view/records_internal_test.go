@@ -15,7 +15,7 @@ import (
 // newRecordsTest returns a machine of node1 whose own record stands at revision 5, all before it known.
 func newRecordsTest() *Machine {
 	ids := 0
-	m := New(Config{Hub: "h", Node: "node1", NewID: func() string { ids++; return "node1-" + strconv.Itoa(ids) }})
+	m := New(Config{Hub: "h", Node: "node1", Keys: unsigned(func() string { ids++; return "node1-" + strconv.Itoa(ids) })})
 	m.conn = &protocol.Conn{Server: "s", Client: 1}
 	m.now.Mono = 10 * time.Second
 	m.nodes.Loaded(m.now.Mono, 0, 0, 4)

@@ -62,7 +62,7 @@ func (w *world) command(d *datadriven.TestData) error {
 	case "report": // somebody says that a connection is closed: report NODE OF
 		p, of := w.nodes[name], w.nodes[d.CmdArgs[1].Key]
 		p.hears(view.ConnReported{Conn: *of.conn})
-	case "stall", "resume", "answer", "put", "delete", "purge", "wipe":
+	case "stall", "resume", "answer", "put", "put-back", "delete", "purge", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
 	case "forge":
 		return w.forge(d)
@@ -225,8 +225,14 @@ func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
 		}
 	case "answer": // "lost": stored, but nobody learns of it; "never": not even stored
 		w.acks[b] = append(w.acks[b], d.CmdArgs[1].Key)
-	case "put":
-		w.put(view.Write{Key: d.CmdArgs[1].Key, Value: []byte(d.Input)}, b)
+	case "put": // by=INCARNATION: signed by it
+		value := []byte(d.Input)
+		if len(d.CmdArgs) > 2 {
+			value = signed(value, d.CmdArgs[2].Vals[0])
+		}
+		w.put(view.Write{Key: d.CmdArgs[1].Key, Value: value}, b)
+	case "put-back": // what stood under a key at a revision: put-back BUCKET REVISION [times=N], one each 100 ms
+		return w.putBack(b, d)
 	case "delete":
 		w.put(view.Write{Key: d.CmdArgs[1].Key, Delete: true}, b)
 	case "purge": // not even a marker is left, and nobody is told

@@ -187,7 +187,7 @@ func (m *Machine) coordFenced() bool {
 	case k == nil || k.ID == c.of.ID:
 		return k != nil && !k.Status.Alive()
 	}
-	return c.last.ID == c.of.ID || m.knowsSince(c.since)
+	return c.last.ID == c.of.ID || m.nodes.bad[c.of.Node] == "" && m.knowsSince(c.since) // what is bad may hide its own
 }
 
 // coordDoubtful reports whether the record under the coordinator's name is a fence, or not its own.
@@ -211,7 +211,7 @@ func (m *Machine) fenceCoordinator() {
 	if c.busy || !m.key.claimed && c.of.Node != m.self.Node {
 		return
 	}
-	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID {
+	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID && (m.nodes.bad[c.of.Node] == "" || !m.knowsSince(c.since)) {
 		m.refreshKey() // whether it came later is known after that
 		return
 	}
@@ -242,8 +242,12 @@ func (m *Machine) fenceReason() string {
 // can still ask for it; not if what somebody else wrote may have hidden another one.
 func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, reason string) protocol.NodeRecord {
 	rec := last
-	rec.V, rec.Incarnation, rec.Status, rec.Reason, rec.By = 1, in, protocol.Lost, reason, m.self.Node
+	rec.V, rec.Incarnation, rec.Status, rec.Reason = 1, in, protocol.Lost, reason
+	rec.By, rec.Fencer = m.self.Node, m.self.ID
 	rec.Beat++
+	if k := m.nodes.Get(in.Node); k != nil { // a lower one would be taken for an earlier incarnation's
+		rec.Generation = max(rec.Generation, k.Generation)
+	}
 	if m.nodes.bad[in.Node] != "" && !m.cfg.Unsafe.HiddenRecords {
 		rec.Conn = protocol.Conn{}
 	}
@@ -253,7 +257,7 @@ func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, rea
 	if rec.Lease == 0 {
 		rec.Lease = m.settings().Lease
 	}
-	return rec
+	return m.signRecord(rec)
 }
 
 // coordOver reports whether nothing that the fenced coordinator was granted can still hold.

@@ -66,6 +66,11 @@ type Unsafe struct {
 	ForgetGone   bool // a view tells only of its own departures
 	KeepMissed   bool // a view that follows on missed ones keeps who may have departed in those
 	OldView      bool // a view that is older than entries are of is taken as the last one
+	BelieveViews bool // a view is obeyed whoever wrote it
+
+	// Records.
+	BelieveRecords bool // a record is taken whoever wrote it
+	PutBack        bool // so is one that its author wrote before others
 
 	// Placement.
 	OldReports    bool // reports are taken in whatever order they arrive

@@ -12,7 +12,7 @@ import (
 
 func TestWait_IsBounded(t *testing.T) {
 	t.Parallel()
-	m := New(Config{Hub: "h", Node: "n", NewID: func() string { return "id" }})
+	m := New(Config{Hub: "h", Node: "n", Keys: unsigned(func() string { return "id" })})
 	m.now.Mono = time.Hour
 	for wait, want := range map[time.Duration]time.Duration{0: defaultWait, -1: defaultWait, time.Second: time.Second, time.Hour: maxWait} {
 		m.lead = newLead()
@@ -79,7 +79,7 @@ func TestWaits_ShareWhatComesToTheSame(t *testing.T) {
 // However many wait, a step looks at so many children only, and the next ones at the others.
 func TestWaits_AStepLooksAtAFew(t *testing.T) {
 	t.Parallel()
-	m := New(Config{Hub: "h", Node: "n", NewID: func() string { return "id" }})
+	m := New(Config{Hub: "h", Node: "n", Keys: unsigned(func() string { return "id" })})
 	m.lead = newLead()
 	const each = 1500
 	for i := range 10 {

@@ -2,7 +2,6 @@ package view_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -34,10 +33,7 @@ type process struct {
 func newProcess(w *world, cfg view.Config) *process {
 	p := &process{w: w, name: cfg.Node, beats: map[uint64]func(protocol.BeatAnswer){}, asks: map[uint64]string{}}
 	cfg.Hub, cfg.Unsafe = "h", w.unsafe
-	cfg.NewID = func() string {
-		w.ids[p.name]++
-		return fmt.Sprintf("%s-%d", p.name, w.ids[p.name])
-	}
+	cfg.Keys = &keys{p: p}
 	p.m = view.New(cfg)
 	p.local.reset()
 	return p

@@ -1,7 +1,12 @@
 package view_test
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
@@ -11,17 +16,20 @@ import (
 type store struct {
 	last map[protocol.Bucket]uint64
 	keys map[protocol.Bucket]map[string]view.Record
+	old  map[protocol.Bucket]map[uint64]view.Record // all that was ever stored, by revision
 }
 
 func newStore() *store {
-	s := &store{last: map[protocol.Bucket]uint64{}, keys: map[protocol.Bucket]map[string]view.Record{}}
+	s := &store{last: map[protocol.Bucket]uint64{}, keys: map[protocol.Bucket]map[string]view.Record{}, old: map[protocol.Bucket]map[uint64]view.Record{}}
 	for _, b := range []protocol.Bucket{protocol.NodesBucket, protocol.ChildrenBucket, protocol.PlacementBucket} {
 		s.wipe(b)
 	}
 	return s
 }
 
-func (s *store) wipe(b protocol.Bucket) { s.last[b], s.keys[b] = 0, map[string]view.Record{} }
+func (s *store) wipe(b protocol.Bucket) {
+	s.last[b], s.keys[b], s.old[b] = 0, map[string]view.Record{}, map[uint64]view.Record{}
+}
 
 // write stores all or none.
 func (s *store) write(b protocol.Bucket, writes []view.Write) ([]view.Record, bool) {
@@ -36,7 +44,7 @@ func (s *store) write(b protocol.Bucket, writes []view.Write) ([]view.Record, bo
 	for _, x := range writes {
 		s.last[b]++
 		r := view.Record{Bucket: b, Key: x.Key, Value: x.Value, Revision: s.last[b], Deleted: x.Delete}
-		s.keys[b][x.Key] = r
+		s.keys[b][x.Key], s.old[b][r.Revision] = r, r
 		records = append(records, r)
 	}
 	return records, true
@@ -78,6 +86,24 @@ func (w *world) put(x view.Write, b protocol.Bucket) {
 	x.Last = w.store.keys[b][x.Key].Revision
 	records, _ := w.store.write(b, []view.Write{x})
 	w.publish(records)
+}
+
+// putBack has somebody store again what was stored at a revision, perhaps many times.
+func (w *world) putBack(b protocol.Bucket, d *datadriven.TestData) error {
+	n, err := strconv.ParseUint(d.CmdArgs[1].Key, 10, 64)
+	r, ok := w.store.old[b][n]
+	if !ok {
+		return fmt.Errorf("nothing was stored at revision %d: %w", n, err)
+	}
+	times := 1
+	if len(d.CmdArgs) > 2 {
+		times, err = strconv.Atoi(d.CmdArgs[2].Vals[0])
+	}
+	for range times {
+		w.put(view.Write{Key: r.Key, Value: r.Value, Delete: r.Deleted}, b)
+		w.pass(100 * time.Millisecond)
+	}
+	return err
 }
 
 // publish tells all nodes what was stored.

@@ -50,6 +50,12 @@ func (w *world) strike(f Fault) {
 		}
 	case Meddle:
 		w.meddle(f)
+	case ForgeView:
+		w.storeView(f)
+	case ForgeRecord:
+		w.storeRecord(f)
+	case PutBack:
+		w.putBack(f)
 	case StartChild, StopChild, MoveChild:
 		w.client.begin(f)
 	case WorkerFailed:

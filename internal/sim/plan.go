@@ -69,6 +69,9 @@ const (
 	LostForGood  // a process ends and never comes back
 	Join         // a node joins that was never there
 	Meddle       // somebody writes to a bucket, or deletes from it
+	ForgeView    // somebody stores a well-formed view, in the coordinator's or another's name
+	ForgeRecord  // somebody stores a well-formed record in a node's name: a fence, a leave, another incarnation
+	PutBack      // somebody stores a node's former record again
 	StartChild   // somebody asks for a child
 	StopChild    // somebody asks for its end
 	MoveChild    // somebody asks for a move
@@ -82,7 +85,7 @@ var kindNames = [...]string{
 	"crash", "power loss", "pause", "pause midway", "twin", "hold up", "reset", "astray", "kick", "deaf", "behind",
 	"stall", "stall in", "stall out",
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
-	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle",
+	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge",
 }
 
@@ -156,7 +159,15 @@ func PlanOf(seed uint64) Plan {
 	p.faults(r)
 	p.frailty(rand.New(rand.NewPCG(seed, 4)))
 	p.forgery(rand.New(rand.NewPCG(seed, 5)))
+	p.foreign(rand.New(rand.NewPCG(seed, 6)))
 	return p
+}
+
+// foreign has somebody store what looks like phub's own values, now and then.
+func (p *Plan) foreign(r *rand.Rand) {
+	for t := r.Int64N(4 * sec); t < p.End; t += sec + r.Int64N(6*sec) {
+		p.Faults = append(p.Faults, faultOf(r, ForgeView+Kind(r.IntN(3)), t))
+	}
 }
 
 // patience draws how long servers wait for their clients, and sometimes has leases that last longer.

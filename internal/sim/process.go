@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -73,7 +72,7 @@ func newProcess(w *world, name string) *process {
 	p.machine = view.New(view.Config{
 		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
 		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter),
-		NewID: func() string { p.ids++; return fmt.Sprintf("%s-%d-%d", name, p.number, p.ids) },
+		Keys: &keys{p: p},
 	})
 	p.host = newHost(p)
 	return p
