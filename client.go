@@ -14,6 +14,9 @@ import (
 // Client talks to a hub over a NATS connection that stays the caller's: a Client never closes it, and
 // any number of clients may share it. All methods may be called concurrently.
 //
+// Answers come to the connection's inboxes. If its user may only read some, connect with nats.CustomInboxPrefix;
+// `phub permissions` prints what a user needs. What the user may not do fails with ErrDenied.
+//
 // A context without a deadline gets one: 5 s for requests to children, 30 s for everything else.
 type Client struct {
 	nc       *nats.Conn

@@ -37,7 +37,8 @@ type Options struct {
 	Labels map[string]string
 	// Capacity is this node's share of the load relative to others. Defaults to 1.
 	Capacity int
-	// Kinds are the workers that this node can run, by kind.
+	// Kinds are the workers that this node can run, by kind. A child of another kind runs on other nodes. Beware
+	// of kinds.Exec, which is in none of the package's defaults: whoever may start children runs any program with it.
 	Kinds map[string]Kind
 	// Config is the configuration to ask the hub for. The first node sets it; a later one that asks
 	// for something else is refused. Fields left empty accept what the hub has.
