@@ -46,6 +46,8 @@ type Coordinator struct {
 	status   atomic.Pointer[Status]
 	admitted chan struct{} // closed when this node became a member first
 	once     sync.Once
+	drain    chan struct{} // closed by Drain
+	draining sync.Once
 	leave    chan struct{}
 	leaving  sync.Once
 	changed  chan struct{}  // holds a token while Local has something to report
@@ -59,6 +61,8 @@ type Status struct {
 	Member      bool
 	Coordinator bool // this node holds the coordinator's role
 	Connected   bool
+	// Open is how many other members there are that do not drain: who could take what this node has.
+	Open int
 }
 
 // New returns a coordinator that does nothing until Run.
@@ -69,7 +73,7 @@ func New(cfg Config) *Coordinator {
 			Hub: cfg.Hub, Node: cfg.Node, Keys: cfg.Keys, Labels: cfg.Labels, Capacity: cfg.Capacity,
 			Version: cfg.Version, Want: cfg.Want, Unsafe: cfg.Unsafe,
 		}),
-		admitted: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),
+		admitted: make(chan struct{}), drain: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	c.show(false)
 	return c
@@ -97,6 +101,10 @@ func (c *Coordinator) Changed() {
 	default:
 	}
 }
+
+// Drain says that this node is going to leave: the hub hands over what it has, child by child, while it goes on serving
+// the rest. It never blocks. Whether anything is left the running side knows.
+func (c *Coordinator) Drain() { c.draining.Do(func() { close(c.drain) }) }
 
 // Leave asks to leave the hub in order; Run returns nil when that is recorded. The running side must
 // have stopped before.
@@ -187,6 +195,11 @@ func (c *Coordinator) show(connected bool) {
 	}
 	if v := c.machine.View(); v != nil {
 		s.View = v.Number
+		for _, x := range v.Members {
+			if !x.Draining && x.Node != c.cfg.Node {
+				s.Open++
+			}
+		}
 	}
 	c.status.Store(&s)
 }

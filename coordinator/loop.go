@@ -47,7 +47,7 @@ type loop struct {
 func (l *loop) run() (bool, error) {
 	tick := time.NewTicker(view.TickEvery + tickSlack)
 	defer tick.Stop()
-	leave, changed := l.c.leave, l.c.changed
+	drain, leave, changed := l.c.drain, l.c.leave, l.c.changed
 	var rest <-chan time.Time // runs while no new report is taken
 	for !l.done && l.refused == nil {
 		select {
@@ -55,6 +55,9 @@ func (l *loop) run() (bool, error) {
 			return false, l.ctx.Err()
 		case <-l.session.Done():
 			return false, nil
+		case <-drain:
+			drain = nil
+			l.step(view.Drain{})
 		case <-leave:
 			leave = nil
 			l.step(view.Leave{})

@@ -20,7 +20,7 @@ const (
 )
 
 var verbs = []string{
-	protocol.VerbStart, protocol.VerbStop, protocol.VerbMove, protocol.VerbList,
+	protocol.VerbStart, protocol.VerbStop, protocol.VerbMove, protocol.VerbDrain, protocol.VerbList,
 	protocol.VerbInfo, protocol.VerbNodes, protocol.VerbStatus,
 }
 

@@ -48,6 +48,31 @@ type MoveRequest struct {
 	Wait  Duration `json:"wait,omitempty"`
 }
 
+// DrainRequest asks to have a node drain, or to end that: ctl.drain. It may be repeated to see how far it is.
+type DrainRequest struct {
+	Node   string `json:"node"`
+	Cancel bool   `json:"cancel,omitempty"`
+}
+
+// DrainResponse answers a DrainRequest with the state of the node. What was asked for is done once Draining says so: until
+// then a coordinator that dies may have forgotten it.
+type DrainResponse struct {
+	Node     string `json:"node"`
+	View     uint64 `json:"view"`
+	Draining bool   `json:"draining"`
+	Children int    `json:"children"` // of which it has a replica, or has not let go yet
+	Active   int    `json:"active"`   // of these, active there
+	// Stuck are children that can't be moved now, and why: the first of them by name, of StuckInAll.
+	Stuck      []StuckChild `json:"stuck"`
+	StuckInAll int          `json:"stuck_in_all"`
+}
+
+// StuckChild is a child that can't leave a node for now.
+type StuckChild struct {
+	Child  string `json:"child"`
+	Reason string `json:"reason"`
+}
+
 // ChildResult is what became of one child. Error is nil if all that was asked for is done; Replicas
 // says which replicas run where, and what is wrong with those that don't.
 type ChildResult struct {

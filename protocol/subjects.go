@@ -41,6 +41,7 @@ const (
 	VerbStart  = "start"
 	VerbStop   = "stop"
 	VerbMove   = "move"
+	VerbDrain  = "drain"
 	VerbList   = "ls"
 	VerbInfo   = "info"
 	VerbNodes  = "nodes"

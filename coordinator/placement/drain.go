@@ -2,6 +2,15 @@ package placement
 
 import "slices"
 
+// Drain returns at most budget plans, each for another child, that bring what draining nodes hold a step nearer to others. It
+// may be called while other children are not ready, or fewer than wanted: these are left alone.
+func Drain(nodes []Node, children []Child, budget int) []Plan {
+	b := newBalancer(nodes, children, budget)
+	b.finishMoves()
+	b.drain()
+	return b.plans
+}
+
 // drain moves what draining nodes hold to others.
 func (b *balancer) drain() {
 	if b.open == len(b.nodes) {

@@ -60,7 +60,7 @@ func (m *Machine) beatDue() {
 	b.number++
 	b.next = m.now.Mono + m.settings().Heartbeat.Std()
 	m.do(SendBeat{protocol.Beat{
-		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: protocol.Up,
+		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: m.ownStatus(),
 		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.report,
 		Confirms: m.confirms(), Pledge: m.pledges(),
 	}})

@@ -51,6 +51,8 @@ type (
 	Connected struct{ Conn protocol.Conn }
 	// Disconnected says that it has none any more.
 	Disconnected struct{}
+	// Drain says that this node is going to leave: what it has is to be handed over.
+	Drain struct{}
 	// Leave asks to leave the hub in order; the running side has stopped.
 	Leave struct{}
 	// LocalReport brings what the running side of this node has to say.
@@ -145,6 +147,7 @@ type (
 func (Tick) event()            {}
 func (Connected) event()       {}
 func (Disconnected) event()    {}
+func (Drain) event()           {}
 func (Leave) event()           {}
 func (LocalReport) event()     {}
 func (RecordStored) event()    {}

@@ -55,7 +55,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	p.conn, p.report = b.Conn, b.Report
 	m.countRefused(p)
 	m.takePledge(p, b.Pledge)
-	p.member.Labels, p.member.Capacity = b.Labels, b.Capacity
+	p.member.Labels, p.member.Capacity, p.member.Draining = b.Labels, b.Capacity, b.Status == protocol.Draining
 	m.peerReported(p)
 	switch {
 	case p.fence != unfenced && m.cfg.Unsafe.GrantFenced:

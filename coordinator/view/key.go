@@ -119,7 +119,7 @@ func (m *Machine) keyInterval() time.Duration {
 func (m *Machine) ownRecord() protocol.NodeRecord {
 	c := m.settings()
 	rec := protocol.NodeRecord{
-		V: 1, Incarnation: m.self, Status: protocol.Up, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity,
+		V: 1, Incarnation: m.self, Status: m.ownStatus(), Labels: m.cfg.Labels, Capacity: m.cfg.Capacity,
 		Children: m.report.Children, Active: min(m.report.Active, m.report.Children), Version: m.cfg.Version, Started: m.started,
 		Lease: c.Lease, Beat: m.key.beat, Conn: *m.conn, Generation: m.generation,
 	}

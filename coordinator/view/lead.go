@@ -11,6 +11,8 @@ import (
 type lead struct {
 	peers map[string]*peer // members but this node, and joining ones; by name
 
+	drains map[protocol.Incarnation]bool // what somebody asked for, and the view does not say yet
+
 	desired   desired
 	placing   placing
 	waits     waits
@@ -49,7 +51,7 @@ func (m *Machine) takeRole() {
 }
 
 func newLead() *lead {
-	l := &lead{peers: map[string]*peer{}, badKnown: map[string]bool{}, waits: newWaits()}
+	l := &lead{peers: map[string]*peer{}, drains: map[protocol.Incarnation]bool{}, badKnown: map[string]bool{}, waits: newWaits()}
 	l.placing.reset()
 	l.standIn.reset()
 	return l
@@ -111,6 +113,7 @@ func (m *Machine) leadCommit(c Commit) {
 	}
 	m.lead.proposed = nil // none of them can be committed any more
 	m.leadMembers(c)
+	m.drainsCommitted(c)
 	m.announceCommit(c)
 	m.placingCommit(c)
 }

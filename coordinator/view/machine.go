@@ -70,9 +70,11 @@ type Machine struct {
 	refused map[protocol.Bucket]int  // conflicts in a row
 	asked   map[string]time.Duration // when a node's record was last read for a fence
 	kicks   kicks
-	leaving bool
-	left    bool
-	started string
+	// draining says that this node is going to leave, and is to be rid of all that it has before.
+	draining bool
+	leaving  bool
+	left     bool
+	started  string
 }
 
 // TickEvery is how often a Tick is due.
@@ -120,6 +122,8 @@ func (m *Machine) Step(now Now, e Event) []Action {
 		m.connect(e.Conn)
 	case Disconnected:
 		m.disconnect()
+	case Drain:
+		m.drainOwn()
 	case Leave:
 		m.leaving = true
 	case LocalReport:

@@ -25,10 +25,12 @@ func (m *Machine) decideMembers() bool {
 		}
 	}
 	itself := !v.Has(m.self) && m.nameFree(v, m.self.Node)
-	if len(out)+len(in) == 0 && !itself {
+	drains := m.drainChanges(v)
+	if len(out)+len(in)+len(drains) == 0 && !itself {
 		return false
 	}
-	m.commit(m.membersReason(out), nil, func(next *protocol.View) {
+	m.commit(m.membersReason(out, in), nil, func(next *protocol.View) {
+		setDraining(next, drains)
 		for _, p := range out {
 			depart(next, p.in, m.departReason(p), !m.closed(p) && !m.leftInOrder(p))
 		}
@@ -74,11 +76,14 @@ func (m *Machine) departReason(p *peer) string {
 	return "node_lost"
 }
 
-func (m *Machine) membersReason(out []*peer) string {
-	if len(out) > 0 {
+func (m *Machine) membersReason(out, in []*peer) string {
+	switch {
+	case len(out) > 0:
 		return m.departReason(out[0])
+	case len(in) > 0 || !m.Member():
+		return "node_joined"
 	}
-	return "node_joined"
+	return "drain"
 }
 
 func (m *Machine) leadMembers(c Commit) {

@@ -48,10 +48,11 @@ func (m *Machine) moveRequest(r protocol.MoveRequest) *protocol.Problem {
 	return nil
 }
 
-// moved reports whether the active replica of a child serves on a node.
+// moved reports whether the active replica of a child serves on a node. While another entry of the child is being written,
+// what is known says nothing of that: it may be stored already.
 func (m *Machine) moved(child, node string) bool {
 	e := m.history.Entry(child)
-	if e == nil {
+	if e == nil || m.op != nil && m.op.keys[child] {
 		return false
 	}
 	active := protocol.ActiveOf(protocol.Derive(m.history.View(), &e.Entry))

@@ -43,6 +43,7 @@ const (
 // newPeer starts to watch a node. It is taken as just seen, because a predecessor may have granted it
 // a lease at any moment until now.
 func (m *Machine) newPeer(in protocol.Incarnation, x protocol.Member) *peer {
+	x.Draining = false // the view says what somebody asked for; what the node says of itself its next heartbeat tells
 	p := &peer{in: in, member: x, since: m.now.Mono, seen: m.now.Mono, heard: m.now.Mono, closed: map[protocol.Conn]bool{}}
 	if m.cfg.Unsafe.NotJustSeen {
 		p.seen = 0

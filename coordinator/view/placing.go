@@ -21,6 +21,7 @@ type placing struct {
 	waiting   map[string]set    // by node: what it says it waits for
 	balance   time.Duration     // the next step of balance not before this instant
 	balanced  bool              // nothing is left to balance
+	drainAt   time.Duration     // drains are looked at not before this instant
 	moves     map[string]string // children that somebody asked to move, and where to
 }
 

@@ -48,7 +48,7 @@ func (m *Machine) decideCalm() {
 	if p.all || len(p.dirty) > 0 {
 		return
 	}
-	if m.forgetGone() {
+	if m.decideDrain() || m.forgetGone() {
 		return
 	}
 	v := m.history.View()

@@ -185,6 +185,8 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		p.disconnect()
 	case "reconnect":
 		p.connect()
+	case "drain": // it is going to leave; "ask drain" asks the coordinator to drain a node that stays
+		p.gets(view.Drain{})
 	case "leave":
 		p.local.reset() // the running side stops first
 		p.gets(view.Leave{})

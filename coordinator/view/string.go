@@ -30,6 +30,7 @@ func (r Record) String() string {
 func (Tick) String() string           { return "tick" }
 func (e Connected) String() string    { return "connected as " + connText(e.Conn) }
 func (Disconnected) String() string   { return "disconnected" }
+func (Drain) String() string          { return "drain" }
 func (Leave) String() string          { return "leave" }
 func (e RecordStored) String() string { return "stored " + e.Record.String() }
 func (e ControlReceived) String() string {
