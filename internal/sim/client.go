@@ -17,6 +17,8 @@ type client struct {
 	all   []*kid
 	names map[string]*kid
 	round [Children]int
+
+	wishes map[string]int // by node: counts what was wanted of its drain
 }
 
 // kid is a child as the client knows it: what it was told for sure, and what may still happen.
@@ -32,7 +34,7 @@ type kid struct {
 	ended   bool // a worker of it failed, and its restart policy is to stop it then
 }
 
-func (c *client) init(w *world) { c.w, c.names = w, map[string]*kid{} }
+func (c *client) init(w *world) { c.w, c.names, c.wishes = w, map[string]*kid{}, map[string]int{} }
 
 // exclusive reports whether a child may have but one active replica.
 func (c *client) exclusive(child string) bool {
@@ -68,8 +70,9 @@ func (c *client) begin(f Fault) {
 	}
 }
 
-// insist asks again for what got no answer, so that it is known what is to run.
+// insist asks again for what got no answer, so that it is known what is to run, and ends all drains.
 func (c *client) insist() {
+	c.endDrains()
 	for _, k := range c.kids {
 		if k != nil && !k.busy && !k.started && !k.stopped {
 			k.busy = true

@@ -10,7 +10,7 @@
 //	go test ./internal/sim -run TestSim -v -sim.seeds=1000000 -timeout 0   a long run, with its progress
 //	go test ./internal/sim -run TestSim -v -sim.seed=42                    the story of one seed
 //
-// What is not in it: a node that drains (there is no such command yet; nodes leave in order), buckets that are
+// What is not in it: buckets that are
 // deleted or restored as a whole (stories in coordinator/view/testdata tell of those), somebody who writes
 // entries of children or older views, and messages that are larger or more than NATS carries.
 package sim

@@ -64,6 +64,8 @@ func (w *world) strike(f Fault) {
 		w.client.long(f)
 	case Forge:
 		w.forgeRecord(f)
+	case Drain:
+		w.drain(name, f)
 	}
 }
 

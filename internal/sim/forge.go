@@ -73,7 +73,7 @@ func (w *world) publish(r *rand.Rand, records []view.Record) {
 // or makes another node's replica active.
 func (w *world) forgedCommit(r *rand.Rand) []view.Record {
 	v := w.check.view
-	if v.Number == 0 || r.IntN(8) == 0 {
+	if len(v.Members) == 0 || r.IntN(8) == 0 {
 		return []view.Record{{Key: protocol.ViewKey, Value: []byte(junk[r.IntN(len(junk))])}}
 	}
 	v.Number += 1 + r.Uint64N(2)

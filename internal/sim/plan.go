@@ -78,6 +78,7 @@ const (
 	WorkerFailed // a worker ends with an error
 	LongRequest  // a request arrives whose handler takes long
 	Forge        // somebody publishes records that no stream stored; in every run
+	Drain        // a node drains: it leaves later, or somebody asked for it, and ends that later
 	kinds
 )
 
@@ -86,7 +87,7 @@ var kindNames = [...]string{
 	"stall", "stall in", "stall out",
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
-	"start child", "stop child", "move child", "worker failed", "long request", "forge",
+	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain",
 }
 
 // String returns the kind's name.
@@ -160,6 +161,7 @@ func PlanOf(seed uint64) Plan {
 	p.frailty(rand.New(rand.NewPCG(seed, 4)))
 	p.forgery(rand.New(rand.NewPCG(seed, 5)))
 	p.foreign(rand.New(rand.NewPCG(seed, 6)))
+	p.drains(rand.New(rand.NewPCG(seed, 7)))
 	return p
 }
 

@@ -48,6 +48,7 @@ type process struct {
 	inbox    []func()
 	deaf     int64 // what is stored until then does not reach it
 	behind   int64 // what is stored until then reaches it then
+	draining bool  // it is going to leave
 	leaving  bool
 	left     bool
 	mayLeave bool // the running side has stopped

@@ -55,6 +55,9 @@ func (p *process) opened(s *server) {
 				p.inLoop(func() {
 					p.step(view.Connected{Conn: c.id})
 					p.step(view.LocalReport{Report: p.host.reportNow()})
+					if p.draining {
+						p.step(view.Drain{})
+					}
 					if p.mayLeave {
 						p.step(view.Leave{})
 					}
