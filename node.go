@@ -59,6 +59,9 @@ type Options struct {
 	// Drain is how long a running handler may go on when its replica loses its role in a planned
 	// change. Defaults to 30 s.
 	Drain time.Duration
+	// Grace is for how long Run, when its context has ended, and Leave hand over what the node has before the node leaves:
+	// what is left then is cut off and restarted elsewhere. Defaults to 25 s, which is less than the 30 s that Kubernetes waits.
+	Grace time.Duration
 	// Logger gets changes of role, and whatever a person should look at. Defaults to slog.Default(). Of one kind of line
 	// it gets at most 200 at once and 10 a second, with texts of at most 8 KiB; a line every 10 s says how many were
 	// left out.
@@ -77,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.URL == "" {
 		o.URL = nats.DefaultURL
+	}
+	if o.Grace == 0 {
+		o.Grace = 25 * time.Second
 	}
 	if o.Dial == nil {
 		url, opts := o.URL, o.NATS
@@ -119,6 +125,9 @@ func (o *Options) validate() error {
 	}
 	if err := protocol.ValidateCapacity(o.Capacity); err != nil {
 		return err
+	}
+	if o.Grace < 0 {
+		return &protocol.FieldError{Field: "grace", Found: o.Grace.String(), Allowed: "0 (for 25s) or more"}
 	}
 	if o.Replicas < 0 || o.Replicas > 5 {
 		return &protocol.FieldError{Field: "replicas", Found: fmt.Sprint(o.Replicas), Allowed: "0 (for as many as there are, up to 3) to 5"}
@@ -198,16 +207,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	select {
 	case <-ctx.Done():
-		leaving, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		leaving, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
 		defer cancel()
 		return n.Leave(leaving)
 	case <-n.done:
 		return n.err
 	}
 }
-
-// leaveTimeout bounds how long Run waits for handlers to end and for the leave to be recorded.
-const leaveTimeout = 45 * time.Second
 
 func newNode(o Options) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -293,11 +299,14 @@ func (n *Node) closeSession() {
 	}
 }
 
-// Leave leaves the hub in order: it finishes running handlers, stops workers and tells the other nodes.
-// If ctx ends first, the rest is cut off, and the others find out by themselves. They also do if NATS
-// can't be reached for more than a second; Leave then returns ErrUntold. It is idempotent.
+// Leave leaves the hub in order. First it hands over what the node has: each child is active elsewhere before this node lets
+// it go, and a handler that runs is waited for, but no other child waits for it. That takes Options.Grace at most, and leaves
+// a part of the time until ctx ends for the rest: to finish what could not be handed over, which the log names, to stop the
+// workers, and to tell the other nodes. If ctx ends first, the rest is cut off, and the others find out by themselves. They also
+// do if NATS can't be reached for more than a second; Leave then returns ErrUntold. It is idempotent.
 func (n *Node) Leave(ctx context.Context) error {
 	n.leave.Do(func() {
+		n.handOver(ctx)
 		err := n.host.Stop(ctx)
 		if err != nil {
 			n.opts.Logger.Warn("leave", "hub", n.opts.Hub, "node", n.opts.Name, "error", err)
@@ -311,6 +320,40 @@ func (n *Node) Leave(ctx context.Context) error {
 		n.abandon()
 		return fmt.Errorf("leave hub %s: %w", n.opts.Hub, ctx.Err())
 	}
+}
+
+// handOver drains the node, as far as there is time and somebody to take what it has.
+func (n *Node) handOver(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handOverTime(ctx, n.opts.Grace))
+	defer cancel()
+	n.coord.Drain()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		left := n.host.Running()
+		if st := n.coord.Status(); len(left) == 0 || !st.Connected || !st.Member || st.Open == 0 {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-n.done:
+			return
+		case <-ctx.Done():
+			n.opts.Logger.Warn("leaving with children that could not be handed over in time", "hub", n.opts.Hub, "node", n.opts.Name,
+				"children", len(left), "first", left[:min(len(left), 10)])
+			return
+		}
+	}
+}
+
+// handOverTime returns how much of the time until ctx ends is for handing over: what remains is to be enough for the rest.
+func handOverTime(ctx context.Context, grace time.Duration) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return grace
+	}
+	left := time.Until(end)
+	return min(grace, left-min(left/4, 5*time.Second))
 }
 
 // abandon ends the node without a word to the others.

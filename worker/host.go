@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -215,6 +216,20 @@ func (h *Host) isStopped() bool {
 	h.state.RLock()
 	defer h.state.RUnlock()
 	return h.stopped
+}
+
+// Running returns the children of which this node has a replica that was not given up, sorted.
+func (h *Host) Running() []string {
+	var names []string
+	for _, s := range h.all() {
+		s.mu.Lock()
+		if !s.gone && s.m.Failure() == nil {
+			names = append(names, s.child)
+		}
+		s.mu.Unlock()
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Stop stops all replicas as if none were assigned any more: what they took is finished. When ctx

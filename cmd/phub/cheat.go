@@ -33,7 +33,8 @@ phub node run --hub my_hub --name node1 --label zone=a --capacity 2
 
 # who is here, and is all well
 phub status
-phub node ls`)
+phub node ls
+phub node drain node1             # hands over all that it has; --cancel ends it`)
 	cli.Cheat("child", `# one child with an active and a passive replica
 phub child start child1 --kind counter --replicas 2 --model active_passive --signal all
 

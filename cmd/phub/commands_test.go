@@ -82,6 +82,33 @@ func TestStatus_LimitZeroShowsNoChild(t *testing.T) {
 	}
 }
 
+func TestNodeDrain(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	left := 2
+	hub.serve(hub.subjects.Control(protocol.VerbDrain), func(msg *nats.Msg) any {
+		var r protocol.DrainRequest
+		hub.check(json.Unmarshal(msg.Data, &r))
+		switch {
+		case r.Node == "stuck":
+			return protocol.DrainResponse{Node: r.Node, Draining: true, Children: 3, Stuck: []protocol.StuckChild{{Child: "c1", Reason: "no other node is open"}}, StuckInAll: 3}
+		case r.Cancel:
+			return protocol.DrainResponse{Node: r.Node}
+		}
+		left--
+		return protocol.DrainResponse{Node: r.Node, Draining: true, Children: max(left, 0)}
+	})
+	hub.run("node", "drain", "n1").wantExactly(t, 0, "n1 is empty: 1 child moved\n", "")
+	hub.run("node", "drain", "n1", "--cancel").wantExactly(t, 0, "n1 drains no more\n", "")
+	if s := decode[phub.DrainState](t, hub.run("node", "drain", "n1", "--json")); !s.Draining || s.Children != 0 {
+		t.Errorf("got %+v", s)
+	}
+	r := hub.run("node", "drain", "stuck", "--timeout", "100ms")
+	r.want(t, exitFailed, "", "c1: no other node is open\n… and 2 more\n")
+	r.want(t, exitFailed, "", "3 children are left")
+	hub.run("node", "drain", "a b").want(t, exitUsage, "", "node: found")
+}
+
 func TestNumbered(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // planned are commands that README.md names as not built yet.
-var planned = []string{"phub node drain", "phub child promote"}
+var planned = []string{"phub child promote"}
 
 var (
 	codeSpan = regexp.MustCompile("`([^`\n]+)`") // code within a line of text

@@ -16,6 +16,7 @@ func (a *app) addNode(cli *fisk.Application) {
 	a.addNodeRun(node)
 	node.Command("ls", "List the nodes of the hub (read-only)").Alias("list").Action(a.does(a.asking(a.nodeLs)))
 	a.addNodeInfo(node)
+	a.addNodeDrain(node)
 }
 
 func (a *app) nodeLs(ctx context.Context, client *phub.Client) error {

@@ -25,6 +25,7 @@ type nodeRun struct {
 	replicas   int
 	kinds      string
 	config     nodeConfig
+	grace      time.Duration
 	logJSON    bool
 	logLevel   string
 	withParent bool
@@ -50,7 +51,7 @@ type nodeConfig struct {
 func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	c := &nodeRun{app: a}
 	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(checked(c.check, c.run)))
-	cmd.HelpLong("SIGINT and SIGTERM make the node leave in order; a second one ends it at once. The kind exec runs any program " +
+	cmd.HelpLong("SIGINT and SIGTERM make the node hand over its children, for --grace at most, and leave; a second one ends it at once. The kind exec runs any program " +
 		"that whoever may start children names, so a node has it only if --kinds says so. The settings of the hub are written by its first node; a node that asks " +
 		"for others is refused, and one that asks for none takes the hub's.")
 	cmd.Flag("name", "Name of the node; default is the host's name and four random characters").PlaceHolder("NAME").StringVar(&c.name)
@@ -59,6 +60,7 @@ func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	cmd.Flag("bucket-replicas", "Stream replicas of the buckets, if this node makes them; default is up to 3").PlaceHolder("N").Validator(isNumber).IntVar(&c.replicas)
 	kindsFlag(cmd, &c.kinds)
 	c.config.flags(cmd)
+	cmd.Flag("grace", "How long to hand over children when the node is stopped; default is 25s, 0s is at once").PlaceHolder("TIME").Default("25s").Validator(isDuration).DurationVar(&c.grace)
 	cmd.Flag("log-json", "Log in JSON").UnNegatableBoolVar(&c.logJSON)
 	choice(cmd, "log-level", "Lowest level to log, by default info", logLevels).PlaceHolder("LEVEL").Default("info").StringVar(&c.logLevel)
 	cmd.Flag("with-parent", "Leave when stdin ends").Hidden().UnNegatableBoolVar(&c.withParent)
@@ -129,7 +131,7 @@ func (c *nodeRun) check() error {
 	}
 	c.options = phub.Options{
 		Hub: c.app.hub, Name: c.name, Labels: labels, Capacity: c.capacity,
-		Kinds: known, Config: config, Replicas: c.replicas,
+		Kinds: known, Config: config, Replicas: c.replicas, Grace: max(c.grace, time.Millisecond),
 		Dial:   func(o ...nats.Option) (*nats.Conn, error) { return c.app.conn.connect(o...) },
 		Logger: log,
 	}

@@ -15,12 +15,20 @@ type progress struct {
 
 // progress returns a display for n children: none without a terminal, or for a few.
 func (a *app) progress(verb string, n int) *progress {
-	if !isTerminal(a.err) || a.json || n <= listed {
-		return &progress{}
+	p := a.progressOf(verb)
+	if n <= listed {
+		p.w = nil
 	}
-	p := &progress{w: a.err, verb: verb}
 	p.update(0, n)
 	return p
+}
+
+// progressOf returns a display for whatever number: none without a terminal.
+func (a *app) progressOf(verb string) *progress {
+	if !isTerminal(a.err) || a.json {
+		return &progress{}
+	}
+	return &progress{w: a.err, verb: verb}
 }
 
 func (p *progress) update(done, total int) {
