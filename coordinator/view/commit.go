@@ -99,10 +99,19 @@ func (m *Machine) readRefused(b protocol.Bucket, writes []Write) {
 		spec, _ := m.specs.Get(w.Key)
 		gone := b == protocol.ChildrenBucket && spec == nil ||
 			b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey
-		if gone && w.Last != 0 || again {
+		if gone && (w.Last != 0 || m.forgetful(b)) || again {
 			m.do(ReadKey{Bucket: b, Key: w.Key})
 		}
 	}
+}
+
+// forgetful reports whether this node has forgotten markers of a bucket: one may stand where it knows of nothing.
+func (m *Machine) forgetful(b protocol.Bucket) bool {
+	marks := &m.history.marks
+	if b == protocol.ChildrenBucket {
+		marks = &m.specs.marks
+	}
+	return len(marks.all) >= markersKept
 }
 
 // refusedAgain is after how many refusals in a row all keys are read.

@@ -339,13 +339,15 @@ func (m *Machine) writes(r Record) bool {
 	return false
 }
 
-// acknowledged takes what this node wrote, as the stream's leader acknowledged it. If something else was stored before it, or
-// it is known already, the bucket is read.
+// acknowledged takes what this node wrote, as the stream's leader acknowledged it. If something else was stored before it, the
+// bucket is read, and until then nothing is decided: what was written is known to be there.
 func (m *Machine) acknowledged(b protocol.Bucket, writes []Write, revision uint64) {
 	f := m.feedOf(b)
 	n := uint64(len(writes))
 	if revision != f.last+n {
-		f.hinted(revision, m.now.Mono)
+		if revision > f.last {
+			m.reload(b)
+		}
 		return
 	}
 	records := make([]Record, 0, n)
