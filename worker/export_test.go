@@ -33,6 +33,9 @@ func (h *Host) Replicas() []ReplicaInfo {
 	return out
 }
 
+// Slots is how many children the host keeps something of.
+func (h *Host) Slots() int { return len(h.all()) }
+
 func (s *slot) info() (ReplicaInfo, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

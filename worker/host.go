@@ -23,7 +23,7 @@ type Host struct {
 	opener batch
 	closer batch
 	asker  asker
-	memory memory
+	asked  releases
 	header map[string][]string // of replies that no epoch stands behind
 	queued atomic.Int64        // bytes of the requests that wait
 	seen   atomic.Uint64       // the newest view that was assigned to the end
@@ -38,9 +38,10 @@ type Host struct {
 	trusted bool
 	stopped bool
 
-	mu    sync.RWMutex // of slots; taken last
-	slots map[string]*slot
-	empty chan struct{} // room for one: slots became empty
+	mu       sync.RWMutex // of what follows; taken last
+	slots    map[string]*slot
+	empty    chan struct{} // room for one: slots became empty
+	assigned chan struct{} // closed when the next view has been assigned; nil while nobody waits for that
 }
 
 // New returns a host without replicas, which trusts itself not at all. Stop must be called.
@@ -57,7 +58,6 @@ func New(c Config) *Host {
 	h.opener = batch{h: h, open: true}
 	h.closer = batch{h: h}
 	h.asker = asker{h: h, nodes: map[string]map[*slot]uint64{}}
-	h.memory.children = map[string]uint64{}
 	h.tasks.spawn(h.notify)
 	return h
 }
@@ -89,8 +89,7 @@ func (h *Host) Assign(view uint64, changes []protocol.Assignment, reset bool) {
 	for _, a := range changes {
 		h.assign(a, reset)
 	}
-	h.seen.Store(max(h.seen.Load(), view))
-	h.sweep()
+	h.follow(view)
 	h.book.end(view)
 	h.opener.resume()
 	h.closer.resume()
@@ -114,13 +113,6 @@ func (h *Host) voidOthers(changes []protocol.Assignment) {
 		if !named[s.child] {
 			s.step(replica.Voided{})
 		}
-	}
-}
-
-// sweep forgets what was only remembered until this view came.
-func (h *Host) sweep() {
-	for _, child := range h.memory.known(h.seen.Load()) {
-		h.with(child, false, func(s *slot) { s.stepLocked(replica.Tick{}) })
 	}
 }
 
@@ -239,7 +231,7 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.state.Lock()
 	if !h.stopped {
 		h.stopped = true
-		h.seen.Store(replica.LastView)
+		h.follow(replica.LastView)
 		h.tellAll(replica.Assigned{Assignment: protocol.Assignment{View: replica.LastView}})
 	}
 	h.state.Unlock()

@@ -101,7 +101,15 @@ func (l *link) Refused(child string, err error) {
 
 // Release answers a successor: see Handler.
 func (l *link) Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
-	l.h.tasks.spawn(func() { l.h.release(l, r, answer) })
+	n := len(r.Children)
+	if !l.h.asked.enter(n) {
+		l.h.cfg.Refused.Count(protocol.ReasonInbox)
+		return
+	}
+	l.h.tasks.spawn(func() {
+		defer l.h.asked.leave(n)
+		l.h.release(l, r, answer)
+	})
 }
 
 func (h *Host) noReplica(child string) string {

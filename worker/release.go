@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,9 +13,36 @@ import (
 const (
 	// answerWithin is how long a release is waited for before the answer names what is let go so far.
 	answerWithin = 250 * time.Millisecond
-	// maxRemembered bounds the children that are remembered only because their release was asked for.
-	maxRemembered = 100_000
+	// maxReleases is how many requests for release may be under way, and maxReleased how many children they may
+	// name, all in all. Others are dropped: a successor asks again.
+	maxReleases = 1024
+	maxReleased = 100_000
 )
+
+// releases counts the requests for release that are under way.
+type releases struct {
+	mu                 sync.Mutex
+	requests, children int
+}
+
+// enter reports whether there is room for one more, with n children. Who entered must leave.
+func (r *releases) enter(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.requests >= maxReleases || r.children+n > maxReleased {
+		return false
+	}
+	r.requests++
+	r.children += n
+	return true
+}
+
+func (r *releases) leave(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests--
+	r.children -= n
+}
 
 // releasing is one request for release that waits for replicas to finish.
 type releasing struct {
@@ -32,41 +60,70 @@ func (w *releasing) letGo() {
 // release lets go of the children and answers which of them are served no more. Only a node that
 // trusts itself may say so: what is gone from its name may live on in another process of that name.
 func (h *Host) release(l *link, r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
+	ctx, cancel := context.WithTimeout(l.ctx, answerWithin)
+	defer cancel()
 	w := &releasing{done: make(chan struct{})}
 	w.left.Store(1) // this loop itself
-	for _, c := range r.Children {
-		h.releaseOne(c, w)
-	}
+	h.letGoOf(ctx, r.Children, w)
 	w.letGo()
-	timeout := time.NewTimer(answerWithin)
-	defer timeout.Stop()
 	select {
 	case <-w.done:
-	case <-timeout.C:
-	case <-l.ctx.Done():
+	case <-ctx.Done():
 	}
 	answer(protocol.ReleaseAnswer{V: 1, Node: h.cfg.Node, Released: h.released(r)})
 }
 
-func (h *Host) releaseOne(c protocol.Release, w *releasing) {
-	if protocol.ValidateChild(c.Child) != nil {
-		return
+// letGoOf lets go of each child once this node follows the view by which it is asked to.
+func (h *Host) letGoOf(ctx context.Context, children []protocol.Release, w *releasing) {
+	for {
+		news := h.news()
+		var rest []protocol.Release
+		for _, c := range children {
+			if !h.releaseOne(c, w) {
+				rest = append(rest, c)
+			}
+		}
+		if len(rest) == 0 {
+			return
+		}
+		children = rest
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		}
 	}
-	h.with(c.Child, h.memory.note(c, h.seen.Load()), func(s *slot) {
+}
+
+// releaseOne lets go of a child if the entry that this node knows of it says so, or a newer one. It returns false while
+// the view by which it is asked to is one that this node does not follow yet: anybody can name a view, and a
+// child that was let go of by one that never comes would be served by nobody.
+func (h *Host) releaseOne(c protocol.Release, w *releasing) bool {
+	followed := h.follows(c.View)
+	if protocol.ValidateChild(c.Child) != nil {
+		return true
+	}
+	h.with(c.Child, false, func(s *slot) {
+		if s.m.View() < c.View {
+			return // no entry of that view is known, or there is none
+		}
+		followed = true
 		s.stepLocked(replica.ReleaseAsked{View: c.View})
 		if !s.m.LetGo() && s.m.Role() == replica.Draining {
 			w.left.Add(1)
 			s.onLetGo = append(s.onLetGo, w.letGo)
 		}
 	})
+	return followed
 }
 
-// released returns which of the children are served no more, and never will be by an older entry.
+// released returns which of the children are served no more, and never will be by an older entry: this node follows the
+// view by which it was asked, and what it is assigned after that is newer.
 func (h *Host) released(r protocol.ReleaseRequest) []string {
 	out := make([]string, 0, len(r.Children))
 	for _, c := range r.Children {
-		ok := h.seen.Load() >= c.View
-		h.with(c.Child, false, func(s *slot) { ok = s.m.LetGo() && s.m.MinView() >= c.View })
+		ok := h.follows(c.View)
+		h.with(c.Child, false, func(s *slot) { ok = s.m.LetGo() && (ok || s.m.View() >= c.View) })
 		if ok {
 			out = append(out, c.Child)
 		}
@@ -77,34 +134,26 @@ func (h *Host) released(r protocol.ReleaseRequest) []string {
 	return out
 }
 
-// memory has the children whose release was asked for by a view that this node does not know yet:
-// until it does, their slots are kept, so that an older entry never serves again.
-type memory struct {
-	mu       sync.Mutex
-	children map[string]uint64
+// follows reports whether all that a view means for this node's replicas has been assigned to them.
+func (h *Host) follows(view uint64) bool { return h.seen.Load() >= view }
+
+// news returns a channel that is closed when the next view has been assigned.
+func (h *Host) news() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.assigned == nil {
+		h.assigned = make(chan struct{})
+	}
+	return h.assigned
 }
 
-// note reports whether the child's slot must be kept until the view is known.
-func (m *memory) note(c protocol.Release, seen uint64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, had := m.children[c.Child]; c.View <= seen || !had && len(m.children) >= maxRemembered {
-		return false
+// follow notes that a view has been assigned to the end.
+func (h *Host) follow(view uint64) {
+	h.seen.Store(max(h.seen.Load(), view))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.assigned != nil {
+		close(h.assigned)
+		h.assigned = nil
 	}
-	m.children[c.Child] = max(m.children[c.Child], c.View)
-	return true
-}
-
-// known returns, once, the children whose views are known now.
-func (m *memory) known(seen uint64) []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []string
-	for child, view := range m.children {
-		if view <= seen {
-			out = append(out, child)
-			delete(m.children, child)
-		}
-	}
-	return out
 }

@@ -180,10 +180,9 @@ func (s *slot) letGo() {
 	s.onLetGo = nil
 }
 
-// forget takes the slot out of the host, unless an entry that this node does not know yet must be
-// remembered.
+// forget takes the slot out of the host.
 func (s *slot) forget() {
-	if s.gone || s.m.MinView() > s.h.seen.Load() {
+	if s.gone {
 		return
 	}
 	s.gone = true

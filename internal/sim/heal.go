@@ -154,8 +154,6 @@ func (w *world) leftOver(p *process, specs map[string]*protocol.Spec) string {
 	switch {
 	case len(p.host.asks) > 0:
 		return "releases to ask for"
-	case len(p.host.memory) > 0:
-		return fmt.Sprintf("releases to remember: %v", p.host.memory)
 	case p.conn == nil || p.conn.lead != p.machine.Leads():
 		return "a connection that does not listen as it is to"
 	}

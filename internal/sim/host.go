@@ -13,20 +13,20 @@ import (
 // host does what worker.Host does around the machines of the replicas: it hands them what concerns
 // them, and carries out what they want.
 type host struct {
-	p       *process
-	lease   lease
-	limits  replica.Limits
-	trusted bool
-	link    *conn
-	slots   map[string]*slot
-	seen    uint64            // the newest view that was assigned to the end
-	memory  map[string]uint64 // releases asked for by views that are not known yet
-	asks    map[string]map[*slot]uint64
-	view    uint64
-	stopped bool
-	onEmpty func()
-	batch   []func() // opens and closes that wait for the end of an Assign
-	holding bool
+	p          *process
+	lease      lease
+	limits     replica.Limits
+	trusted    bool
+	link       *conn
+	slots      map[string]*slot
+	seen       uint64   // the newest view that was assigned to the end
+	onAssigned []func() // called when the next view has been assigned
+	asks       map[string]map[*slot]uint64
+	view       uint64
+	stopped    bool
+	onEmpty    func()
+	batch      []func() // opens and closes that wait for the end of an Assign
+	holding    bool
 }
 
 // lease is until when the node may trust itself; it is read at each request.
@@ -36,7 +36,7 @@ func (l *lease) Until() int64 { return l.until }
 
 func newHost(p *process) *host {
 	limits := replica.Limits{Unsafe: p.w.unsafe.Replica}.WithDefaults()
-	return &host{p: p, limits: limits, slots: map[string]*slot{}, memory: map[string]uint64{}, asks: map[string]map[*slot]uint64{}}
+	return &host{p: p, limits: limits, slots: map[string]*slot{}, asks: map[string]map[*slot]uint64{}}
 }
 
 func (h *host) all() []*slot {
@@ -130,13 +130,17 @@ func (h *host) assign(view uint64, changes []protocol.Assignment, reset bool) {
 
 func (h *host) assigned(view uint64) {
 	h.seen = max(h.seen, view)
-	h.sweep()
 	h.view = view
 	h.holding = false
 	for _, do := range h.batch {
 		do()
 	}
 	h.batch = nil
+	waiting := h.onAssigned
+	h.onAssigned = nil
+	for _, do := range waiting {
+		h.p.do(do)
+	}
 	h.news()
 }
 
@@ -148,15 +152,6 @@ func (h *host) voidOthers(changes []protocol.Assignment) {
 	for _, s := range h.all() {
 		if !named[s.child] {
 			h.p.do(func() { s.step(replica.Voided{}) })
-		}
-	}
-}
-
-func (h *host) sweep() {
-	for _, child := range slices.Sorted(maps.Keys(h.memory)) {
-		if h.memory[child] <= h.seen {
-			delete(h.memory, child)
-			h.with(child, false, func(s *slot) { s.step(replica.Tick{}) })
 		}
 	}
 }

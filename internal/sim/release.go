@@ -119,38 +119,60 @@ func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.
 			h.p.after(us, end)
 		}
 	}
-	for _, x := range r.Children {
-		h.p.do(func() {
-			h.with(x.Child, h.note(x), func(s *slot) {
-				s.step(replica.ReleaseAsked{View: x.View})
-				h.p.do(func() {
-					if !s.m.LetGo() && s.m.Role() == replica.Draining {
-						left++
-						s.onLetGo = append(s.onLetGo, letGo)
-					}
-				})
-			})
+	rest := r.Children
+	var try func()
+	try = func() {
+		if over {
+			return
+		}
+		rest = h.letGoOf(rest, func(s *slot) {
+			left++
+			s.onLetGo = append(s.onLetGo, letGo)
 		})
+		if len(rest) > 0 {
+			h.onAssigned = append(h.onAssigned, try)
+			return
+		}
+		h.p.do(letGo)
 	}
-	h.p.do(func() {
-		letGo()
-		h.p.after(answerWithin, end)
-	})
+	h.p.do(try)
+	h.p.do(func() { h.p.after(answerWithin, end) })
 }
 
-func (h *host) note(x protocol.Release) bool {
-	if x.View <= h.seen {
-		return false
+// letGoOf lets go of each child by whose view this node follows already, and returns the others. drains is called for each
+// that takes its time.
+func (h *host) letGoOf(children []protocol.Release, drains func(*slot)) []protocol.Release {
+	var rest []protocol.Release
+	for _, x := range children {
+		followed := h.follows(x.View)
+		h.with(x.Child, false, func(s *slot) {
+			if s.m.View() < x.View && !h.p.w.unsafe.ReleaseUnheard {
+				return
+			}
+			followed = true
+			s.step(replica.ReleaseAsked{View: x.View})
+			h.p.do(func() {
+				if !s.m.LetGo() && s.m.Role() == replica.Draining {
+					drains(s)
+				}
+			})
+		})
+		if !followed {
+			rest = append(rest, x)
+		}
 	}
-	h.memory[x.Child] = max(h.memory[x.Child], x.View)
-	return true
+	return rest
 }
+
+func (h *host) follows(view uint64) bool { return h.seen >= view || h.p.w.unsafe.ReleaseUnheard }
 
 func (h *host) released(r protocol.ReleaseRequest) []string {
 	var out []string
 	for _, x := range r.Children {
-		ok := h.seen >= x.View
-		h.with(x.Child, false, func(s *slot) { ok = (s.m.LetGo() || h.p.w.unsafe.ReleaseServing) && s.m.MinView() >= x.View })
+		ok := h.follows(x.View)
+		h.with(x.Child, false, func(s *slot) {
+			ok = (s.m.LetGo() || h.p.w.unsafe.ReleaseServing) && (ok || s.m.View() >= x.View)
+		})
 		if ok {
 			out = append(out, x.Child)
 		}

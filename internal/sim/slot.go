@@ -60,7 +60,7 @@ func (s *slot) stepped() {
 			f()
 		}
 	}
-	if s.m.Gone() && s.m.MinView() <= s.h.seen && !s.gone {
+	if s.m.Gone() && !s.gone {
 		s.gone = true
 		delete(s.h.slots, s.child)
 		if len(s.live) > 0 {

@@ -19,6 +19,7 @@ type Unsafe struct {
 	AnyServer        bool // any server's word on a connection counts, not only of the one that had it
 	SelfReconnect    bool // a client reconnects by itself, and the node hears nothing of it
 	ReleaseUntrusted bool // a node that does not trust itself answers that it let go
+	ReleaseUnheard   bool // a node lets go by a view that it does not follow yet
 	ReleaseServing   bool // a node answers that it let go before it has finished
 }
 

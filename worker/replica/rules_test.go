@@ -18,6 +18,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		unsafe      replica.Unsafe
 	}{
 		{"AnyRelease", "handover_successor", replica.Unsafe{AnyRelease: true}},
+		{"ForgetRelease", "release_ahead", replica.Unsafe{ForgetRelease: true}},
 		{"KeepTenure", "reset", replica.Unsafe{KeepTenure: true}},
 		{"KeepTenure", "void", replica.Unsafe{KeepTenure: true}},
 	} {
