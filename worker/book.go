@@ -12,11 +12,11 @@ import (
 // book keeps what Report says, so that a report costs what there is to report, not what there is.
 type book struct {
 	mu       sync.Mutex
-	begun    uint64 // the newest assigned view
-	view     uint64 // the newest that was assigned to the end
-	waiting  map[*slot]uint64
+	begun    uint64           // the newest assigned view
+	view     uint64           // the newest that was assigned to the end
+	waiting  map[*slot]uint64 // by replica: the view that is not carried out because of it
 	failed   map[*slot]protocol.Failed
-	since    map[*slot]uint64 // of failed ones
+	since    map[*slot]uint64 // the same of failed ones
 	children int
 	active   int
 	changed  chan struct{} // room for one
@@ -60,11 +60,15 @@ func (b *book) write(s *slot, old, now line, f protocol.Failed) {
 	defer b.mu.Unlock()
 	b.children += count(now.child) - count(old.child)
 	b.active += count(now.active) - count(old.active)
-	b.writeWaiting(s, old, now)
+	since := b.begun
+	if v := s.m.View(); v > 0 { // of its entry, which may be older: what was missed is assigned with a later view
+		since = min(since, v)
+	}
+	b.writeWaiting(s, old, now, since)
 	switch {
 	case now.failed:
 		if !old.failed {
-			b.since[s] = b.begun
+			b.since[s] = since
 		}
 		b.failed[s] = f
 		b.notify()
@@ -74,12 +78,12 @@ func (b *book) write(s *slot, old, now line, f protocol.Failed) {
 	}
 }
 
-func (b *book) writeWaiting(s *slot, old, now line) {
+func (b *book) writeWaiting(s *slot, old, now line, since uint64) {
 	if old.waiting == now.waiting {
 		return
 	}
 	if now.waiting {
-		b.waiting[s] = b.begun
+		b.waiting[s] = since
 		return
 	}
 	delete(b.waiting, s)

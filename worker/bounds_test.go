@@ -220,3 +220,28 @@ func (l *listener) ModeChanged(_ context.Context, m worker.ModeChange) {
 	<-l.more
 	l.told = append(l.told, m)
 }
+
+// TestHost_WhatFailsLateIsNotSettled has replicas of view 6, which were assigned with view 8, fail after view 9: those that a report
+// leaves out do not count as running by view 6.
+func TestHost_WhatFailsLateIsNotSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := make(chan struct{})
+		w := &faulty{startFunc: func() error { <-slow; return errors.New("out of order") }}
+		n := newNode(t, newBus(), "n1", kindOf(w))
+		defer n.stop(t)
+		n.trust(time.Hour)
+		all := make([]protocol.Assignment, protocol.MaxReported+1)
+		for i := range all {
+			all[i] = active(fmt.Sprintf("c%04d", i), 6, spec(func(s *protocol.Spec) { s.Restart.Policy = protocol.Temporary }))
+		}
+		n.assign(7)
+		n.assign(8, all...) // as after a read of what was missed
+		n.assign(9)
+		close(slow)
+		synctest.Wait()
+		if r := n.Report(); len(r.Failed) != protocol.MaxReported || r.Settled >= 6 {
+			t.Errorf("settled %d with %d of %d failed replicas named", r.Settled, len(r.Failed), len(all))
+		}
+	})
+}
