@@ -1,6 +1,7 @@
 package phub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,11 +26,13 @@ const (
 	defaultWait = 10 * time.Second
 )
 
-// Start starts any number of children and waits, 10 s at most, until their replicas run. The results
+// Start starts any number of children and waits, 10 s at most, until all replicas that they want run. The results
 // are in the order of specs. A child that already exists with an equal spec is not an error.
 //
 // Start returns an error, and sends nothing, if a spec is invalid or two have one name. It also returns
-// an error if some of the children got no answer at all; their results then hold that error.
+// an error if some of the children got no answer at all; their results then hold that error. If all were
+// answered for and some don't run with all their replicas, it returns a *ChildrenError: the hub keeps what it
+// was asked for, and goes on trying; Stop takes it back.
 //
 // After each answer Start calls progress, which may be nil, with the number of children answered so
 // far. It never calls it concurrently.
@@ -51,7 +54,7 @@ func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, to
 		err := c.control(ctx, protocol.VerbStart, protocol.StartRequest{Children: specs[from:to], Wait: Duration(wait)}, wait, &resp)
 		return resp.Results, err
 	})
-	return b.results, err
+	return b.results, cmp.Or(err, notAsAsked(b.results))
 }
 
 // Stop stops children and waits until none of their replicas runs. Results and errors are as for
@@ -80,7 +83,7 @@ func (c *Client) Stop(ctx context.Context, children []string, progress func(done
 		}
 		return resp.Results, err
 	})
-	return b.results, err
+	return b.results, cmp.Or(err, notAsAsked(b.results))
 }
 
 // forgiveAbsent takes children that are not there for stopped: an earlier try may have done it.
@@ -94,7 +97,7 @@ func forgiveAbsent(results []ChildResult) {
 
 // Move moves a child's active replica to a node, without a gap for clients, and waits until that node
 // serves it. It returns ErrNoChild if there is no such child. If there is no such node, the error is a
-// Problem with code 404, too.
+// Problem with code 404, too. If the node does not serve the child in time, it is a *ChildrenError.
 func (c *Client) Move(ctx context.Context, child, node string) (ChildResult, error) {
 	if err := protocol.ValidateChild(child); err != nil {
 		return ChildResult{}, fmt.Errorf("move child: %w", err)
@@ -107,6 +110,9 @@ func (c *Client) Move(ctx context.Context, child, node string) (ChildResult, err
 	wait := waitWithin(ctx)
 	var r ChildResult
 	err := c.control(ctx, protocol.VerbMove, protocol.MoveRequest{Child: child, Node: node, Wait: Duration(wait)}, wait, &r)
+	if err == nil {
+		err = notAsAsked([]ChildResult{r})
+	}
 	return r, err
 }
 

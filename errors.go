@@ -3,6 +3,7 @@ package phub
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/jetstream"
@@ -97,6 +98,47 @@ func (e *RemoteError) Error() string {
 // effect is unknown).
 func (e *RemoteError) Is(target error) bool {
 	return target == ErrHandler || target == ErrNoAnswer && e.Cause == protocol.CauseCancelled
+}
+
+// ChildrenError says that not all children are what was asked for: each such result has an Error. It unwraps to the Problem of
+// the first, and is ErrNoChild if there is no such child.
+type ChildrenError struct {
+	Failed []ChildResult // those that are not, in the order in which they were named
+	Of     int           // how many were named
+}
+
+// Error returns one line: what is wrong with the first of them, and how many there are.
+func (e *ChildrenError) Error() string {
+	first := e.Failed[0].Error.Error()
+	if !strings.Contains(first, e.Failed[0].Child) {
+		first = e.Failed[0].Child + ": " + first
+	}
+	if e.Of == 1 {
+		return first
+	}
+	return fmt.Sprintf("%d of %d children are not as asked for; the first: %s", len(e.Failed), e.Of, first)
+}
+
+// Unwrap gives errors.As the Problem of the first.
+func (e *ChildrenError) Unwrap() error { return e.Failed[0].Error }
+
+// Is reports whether target is ErrNoChild, and the first does not exist.
+func (e *ChildrenError) Is(target error) bool {
+	return target == ErrNoChild && e.Failed[0].Error.Code == protocol.CodeNotFound
+}
+
+// notAsAsked returns a *ChildrenError if any of the results has an error.
+func notAsAsked(results []ChildResult) error {
+	e := &ChildrenError{Of: len(results)}
+	for i := range results {
+		if results[i].Error != nil {
+			e.Failed = append(e.Failed, results[i])
+		}
+	}
+	if len(e.Failed) == 0 {
+		return nil
+	}
+	return e
 }
 
 // controlError is a problem that the hub answered to a control request.

@@ -97,7 +97,7 @@ func (h *testHub) ctx(d time.Duration) context.Context {
 func (h *testHub) start(specs ...phub.Spec) []phub.ChildResult {
 	h.t.Helper()
 	results, err := h.client.Start(h.ctx(20*time.Second), specs, nil)
-	if err != nil {
+	if _, ok := errors.AsType[*phub.ChildrenError](err); err != nil && !ok { // the callers look at the results
 		h.t.Fatal(err)
 	}
 	return results
@@ -158,6 +158,31 @@ func TestHub_LeaveMovesTheActiveReplica(t *testing.T) {
 		info, err := h.client.Info(h.ctx(5*time.Second), "child1")
 		return err == nil && len(info.Replicas) == 2 && info.Replicas[1].State == "running"
 	})
+}
+
+func TestHub_StartSaysWhatDoesNotRun(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1")
+	for _, specs := range [][]phub.Spec{{{Child: "a", Kind: "nonsense"}}, {pair("two_wanted")}, {{Child: "fine", Kind: "who"}, pair("two_wanted")}} {
+		results, err := h.client.Start(h.ctx(20*time.Second), specs, nil)
+		wrong, ok := errors.AsType[*phub.ChildrenError](err)
+		if !ok || len(wrong.Failed) != 1 || wrong.Of != len(specs) || len(results) != len(specs) {
+			t.Errorf("%s: found %v and %+v, expected an error for one child of %d", specs[0].Child, err, results, len(specs))
+		}
+		if p, ok := errors.AsType[*phub.Problem](err); !ok || p.Try == "" {
+			t.Errorf("%s: found %v, expected a problem that says what to try", specs[0].Child, err)
+		}
+	}
+	res := h.start(pair("two_wanted"))[0]
+	if want := "1 of 2 replicas of child two_wanted run (the hub has 1 node)"; res.Error == nil || res.Error.Message != want || !res.Existed {
+		t.Errorf("found %+v, expected %q", res, want)
+	}
+	h.join("node2")
+	h.eventually("all runs once there is a second node", func() bool { return h.start(pair("two_wanted"))[0].Error == nil })
+	if _, err := h.client.Stop(h.ctx(5*time.Second), []string{"nobody"}, nil); !errors.Is(err, phub.ErrNoChild) {
+		t.Errorf("a stop of what is not there: found %v, expected ErrNoChild", err)
+	}
 }
 
 func TestHub_UnknownKindAndFailingStartAreToldPerChildAndNode(t *testing.T) {

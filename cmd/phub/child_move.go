@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/choria-io/fisk"
 
@@ -28,8 +29,8 @@ func (c *childMove) check() error {
 
 func (c *childMove) run(ctx context.Context, client *phub.Client) error {
 	result, err := client.Move(ctx, c.id, c.node)
-	if err != nil {
+	if _, ok := errors.AsType[*phub.ChildrenError](err); err != nil && !ok {
 		return err
 	}
-	return c.app.report("moved", []phub.ChildResult{result}, nil)
+	return c.app.report("moved", []phub.ChildResult{result}, err)
 }

@@ -15,6 +15,9 @@ const listed = 20
 // report prints what became of children, and returns an error if anything is wrong with any of them. What
 // the error says is not printed beside it.
 func (a *app) report(verb string, results []phub.ChildResult, err error) error {
+	if _, ok := errors.AsType[*phub.ChildrenError](err); ok {
+		err = nil // the results say it
+	}
 	if a.json {
 		if jsonErr := a.printJSON(reportJSON(results)); jsonErr != nil {
 			return jsonErr

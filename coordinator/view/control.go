@@ -210,9 +210,9 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 	spec, rev := m.specs.Get(r.Child)
 	e := m.history.Entry(r.Child)
 	placed := e != nil && e.Spec == rev && spec != nil
-	if placed && !m.lead.placing.unsettled[r.Child] && !m.lead.placing.dirty[r.Child] && !m.planned(r.Child) {
+	if placed && !m.lead.placing.unsettled[r.Child] && !m.planned(r.Child) {
 		r.Replicas = m.replicaStates(r.Child)
-		r.Error = m.startProblem(r)
+		r.Error = m.startProblem(r, spec)
 		return true
 	}
 	if spec != nil && !late { // else it was stopped meanwhile
@@ -223,13 +223,17 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 	return true
 }
 
-// planned reports whether a change of the child is planned or under way.
+// planned reports whether a change of the child is planned or under way, or may become so: after a change of the members
+// all children are to be looked at.
 func (m *Machine) planned(child string) bool {
-	return m.lead.placing.queued[child] || m.op != nil && m.op.keys[child]
+	p := &m.lead.placing
+	return p.all || p.dirty[child] || p.queued[child] || m.op != nil && m.op.keys[child]
 }
 
-// startProblem says what is wrong with a child whose start is over.
-func (m *Machine) startProblem(r *protocol.ChildResult) *protocol.Problem {
+// startProblem says what is wrong with a child whose start is over: all the replicas that it wants are to run.
+func (m *Machine) startProblem(r *protocol.ChildResult, spec *protocol.Spec) *protocol.Problem {
+	members := len(m.history.View().Members)
+	wanted := min(spec.Redundancy.Replicas(members), protocol.MaxFactor)
 	running, why := 0, ""
 	for _, s := range r.Replicas {
 		if s.State == protocol.Running {
@@ -238,13 +242,32 @@ func (m *Machine) startProblem(r *protocol.ChildResult) *protocol.Problem {
 			why = s.Node + ": " + s.Error
 		}
 	}
+	p := &protocol.Problem{Code: protocol.CodeHubNotServed, Try: "phub child info " + r.Child}
 	switch {
-	case running > 0:
+	case running >= wanted:
 		return nil
-	case why == "":
+	case why != "":
+	case running == 0:
 		why = "no node can hold it"
+	case members < wanted:
+		why = "the hub has " + nodesText(members)
+		p.Try = "start more nodes: the missing replicas follow by themselves; or want fewer replicas"
+	default:
+		why = "none of the other nodes can hold one: they drain, have no room, or gave it up"
 	}
-	return &protocol.Problem{Code: protocol.CodeHandler, Message: "child " + r.Child + " does not run on any node (" + why + ")", Try: "phub child info " + r.Child}
+	if running == 0 {
+		p.Code, p.Message = protocol.CodeHandler, "child "+r.Child+" does not run on any node ("+why+")"
+		return p
+	}
+	p.Message = strconv.Itoa(running) + " of " + strconv.Itoa(wanted) + " replicas of child " + r.Child + " run (" + why + ")"
+	return p
+}
+
+func nodesText(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return strconv.Itoa(n) + " nodes"
 }
 
 func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {

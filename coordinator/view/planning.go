@@ -110,6 +110,7 @@ func (m *Machine) plan() []planned {
 	p := &m.lead.placing
 	dirty := p.dirty
 	p.dirty = map[string]bool{}
+	m.lead.news = true // who waits for one of them may be done, if nothing is to be changed
 	plans := placement.Repair(m.planNodes(), m.planChildren())
 	queue := m.withState(plans)
 	done := make(set, len(queue))

@@ -3,6 +3,8 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
@@ -149,7 +151,7 @@ func (c *client) start(k *kid, tries int) {
 		if a != nil && a.Problem == nil {
 			r = &a.Value.(protocol.StartResponse).Results[0]
 		}
-		if r == nil || r.Error != nil {
+		if r == nil || r.Error != nil && !c.asFarAsItGoes(r) {
 			c.again(k, tries, func() { c.start(k, tries+1) })
 			return
 		}
@@ -158,6 +160,17 @@ func (c *client) start(k *kid, tries int) {
 		c.w.tell("", "client: %s is started", k.name)
 		c.w.check.startAcked(k)
 	})
+}
+
+// asFarAsItGoes reports whether a child runs, and each node of the hub runs it or gave it up: there may be fewer of them than it
+// wants replicas.
+func (c *client) asFarAsItGoes(r *protocol.ChildResult) bool {
+	runs, nodes := false, map[string]bool{}
+	for _, s := range r.Replicas {
+		runs = runs || s.State == protocol.Running
+		nodes[s.Node] = nodes[s.Node] || s.State != protocol.Starting
+	}
+	return runs && len(nodes) >= len(c.w.names) && !slices.Contains(slices.Collect(maps.Values(nodes)), false)
 }
 
 func (c *client) stop(k *kid, tries int) {
