@@ -177,6 +177,46 @@ func TestLeave_ASlowHandlerHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// A connection that is lost while the node leaves is replaced: the hub is told that it left.
+func TestLeave_AnotherConnectionTellsTheHub(t *testing.T) {
+	t.Parallel()
+	s := natstest.Single(t)
+	h := newTestHub(t, s.URL())
+	more, entered := make(chan struct{}), make(chan struct{}, 1)
+	o := h.options("node1")
+	o.Kinds["deaf"] = func(phub.Replica) (phub.Worker, error) {
+		return phub.HandlerFunc(func(context.Context, *phub.Message) ([]byte, error) {
+			entered <- struct{}{}
+			<-more // whatever its context says
+			return nil, nil
+		}), nil
+	}
+	n, err := phub.Join(h.ctx(20*time.Second), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.start(phub.Spec{Child: "c", Kind: "deaf"})
+	go h.client.Request(h.ctx(20*time.Second), "c", nil) //nolint:errcheck // what comes of it is of no interest
+	<-entered
+	nodes, err := h.client.Nodes(h.ctx(5 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error, 1)
+	go func() { left <- n.Leave(h.ctx(20 * time.Second)) }()
+	h.eventually("the node says that it drains", func() bool {
+		nodes, err := h.client.Nodes(h.ctx(5 * time.Second))
+		return err == nil && nodes.Nodes[0].Status == protocol.Draining
+	})
+	if err := s.Disconnect(nodes.Nodes[0].Conn.Client); err != nil {
+		t.Fatal(err)
+	}
+	close(more)
+	if err := <-left; err != nil {
+		t.Errorf("leave: %v", err)
+	}
+}
+
 // The last node has nobody to hand over to, and does not wait for one.
 func TestLeave_TheLastNodeDoesNotWait(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -263,7 +264,8 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 		return nil, err
 	}
 	n.known, n.session = true, s
-	if err := n.host.Attach(s.Transport()); err != nil {
+	// A host that is being stopped takes no connection any more; the hub is still to be told that the node has left.
+	if err := n.host.Attach(s.Transport()); err != nil && !errors.Is(err, worker.ErrHostStopped) {
 		n.closeSession()
 		return nil, err
 	}
@@ -329,9 +331,17 @@ func (n *Node) handOver(ctx context.Context) {
 	n.coord.Drain()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for {
+	for moved, least := time.Now(), math.MaxInt; ; {
 		left := n.host.Running()
-		if st := n.coord.Status(); len(left) == 0 || !st.Connected || !st.Member || st.Open == 0 {
+		st := n.coord.Status()
+		if len(left) == 0 || !st.Connected || !st.Member || st.Open == 0 {
+			return
+		}
+		if len(left) < least || len(left) > st.Stuck {
+			moved, least = time.Now(), len(left)
+		}
+		if time.Since(moved) > stuckPatience {
+			n.leftBehind(left, "nobody can take them")
 			return
 		}
 		select {
@@ -339,11 +349,19 @@ func (n *Node) handOver(ctx context.Context) {
 		case <-n.done:
 			return
 		case <-ctx.Done():
-			n.opts.Logger.Warn("leaving with children that could not be handed over in time", "hub", n.opts.Hub, "node", n.opts.Name,
-				"children", len(left), "first", left[:min(len(left), 10)])
+			n.leftBehind(left, "there was not enough time")
 			return
 		}
 	}
+}
+
+// stuckPatience is how long a node that leaves waits with children that nobody can take. It is longer than two heartbeats
+// by default, so that what is known of that is new.
+const stuckPatience = 2 * time.Second
+
+func (n *Node) leftBehind(children []string, why string) {
+	n.opts.Logger.Warn("leaving with children that were not handed over", "hub", n.opts.Hub, "node", n.opts.Name, "why", why,
+		"children", len(children), "first", children[:min(len(children), 10)])
 }
 
 // handOverTime returns how much of the time until ctx ends is for handing over: what remains is to be enough for the rest.

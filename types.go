@@ -69,4 +69,7 @@ const (
 	FailoverAuto   = protocol.FailoverAuto
 	FailoverStrict = protocol.FailoverStrict
 	FailoverFast   = protocol.FailoverFast
+
+	BalanceOn  = protocol.BalanceOn
+	BalanceOff = protocol.BalanceOff
 )

@@ -63,6 +63,8 @@ type Status struct {
 	Connected   bool
 	// Open is how many other members there are that do not drain: who could take what this node has.
 	Open int
+	// Stuck is how many children of this node nobody can take at this moment, if it drains.
+	Stuck int
 }
 
 // New returns a coordinator that does nothing until Run.
@@ -191,7 +193,7 @@ func (c *Coordinator) now() view.Now {
 
 func (c *Coordinator) show(connected bool) {
 	s := Status{
-		Incarnation: c.machine.Incarnation(), Member: c.machine.Member(), Coordinator: c.machine.Leads(), Connected: connected,
+		Incarnation: c.machine.Incarnation(), Member: c.machine.Member(), Coordinator: c.machine.Leads(), Connected: connected, Stuck: c.machine.Stuck(),
 	}
 	if v := c.machine.View(); v != nil {
 		s.View = v.Number

@@ -205,5 +205,17 @@ func (t *Transport) release(h worker.Handler, m *nats.Msg) {
 	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(reply, a) })
 }
 
+// spread is how long servers of a cluster are given to tell each other of a subscription. Measured: p99 2.4 ms between three
+// servers on one machine.
+const spread = 25 * time.Millisecond
+
+// Spread is how long it takes until all servers know of a subscription that this one's own server has registered.
+func (t *Transport) Spread() time.Duration {
+	if t.s.nc.ConnectedClusterName() == "" {
+		return 0
+	}
+	return spread
+}
+
 // MaxPayload is the size of the largest reply that NATS carries, in bytes.
 func (t *Transport) MaxPayload() int { return int(t.s.nc.MaxPayload()) }

@@ -23,7 +23,19 @@ type Config struct {
 	// Failover says what proof a closed connection is, and whether a node that hangs is disconnected.
 	// Default auto.
 	Failover Failover `json:"failover"`
+	// Balance says whether load is moved to even it. Default on. With off, nothing moves that nobody asked for, but what
+	// specs ask for is still restored, and draining nodes are emptied.
+	Balance Balance `json:"balance,omitempty"`
 }
+
+// Balance says whether a hub evens its load.
+type Balance string
+
+// The balance settings. An empty one is on.
+const (
+	BalanceOn  Balance = "on"
+	BalanceOff Balance = "off"
+)
 
 // Failover says how far a hub trusts a closed connection as proof of a node's death.
 type Failover string
@@ -50,6 +62,7 @@ func (c Config) Or(d Config) Config {
 	c.Authority = firstNonZero(c.Authority, d.Authority, Duration(15*time.Second))
 	c.Probe = firstNonZero(c.Probe, d.Probe, min(Duration(25*time.Millisecond), c.Heartbeat))
 	c.Failover = firstNonZero(c.Failover, d.Failover, FailoverAuto)
+	c.Balance = firstNonZero(c.Balance, d.Balance, BalanceOn)
 	return c
 }
 
@@ -82,6 +95,11 @@ func (c *Config) Validate() error {
 	case c.Probe.Std() < time.Millisecond || c.Probe > c.Heartbeat:
 		return &FieldError{"probe", c.Probe.Std().String(), fmt.Sprintf("1ms to one heartbeat (%v)", c.Heartbeat.Std())}
 	}
+	switch c.Balance {
+	case "", BalanceOn, BalanceOff:
+	default:
+		return &FieldError{"balance", Quote(string(c.Balance)), "on or off"}
+	}
 	switch c.Failover {
 	case FailoverAuto, FailoverStrict, FailoverFast:
 		return nil
@@ -108,6 +126,7 @@ func (c *Config) Refuses(want *Config) error {
 		{"authority", want.Authority.Std().String(), c.Authority.Std().String(), want.Authority == 0},
 		{"probe", want.Probe.Std().String(), c.Probe.Std().String(), want.Probe == 0},
 		{"failover", string(want.Failover), string(c.Failover), want.Failover == ""},
+		{"balance", string(want.Balance), string(firstNonZero(c.Balance, BalanceOn)), want.Balance == ""},
 	} {
 		if !p.open && p.want != p.have {
 			return &FieldError{p.field, p.want, p.have + ", as the hub's configuration has it; leave the option out to take the hub's"}

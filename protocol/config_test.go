@@ -63,7 +63,7 @@ func TestConfig_OrTakesWhatIsOpenFromTheOther(t *testing.T) {
 	got := protocol.Config{Lease: d(5 * time.Second), Redundancy: redundancy(t, "- 2 - -")}.Or(hub)
 	want := protocol.Config{
 		V: 1, Heartbeat: d(100 * time.Millisecond), Lease: d(5 * time.Second), Authority: d(15 * time.Second), Probe: d(25 * time.Millisecond),
-		Failover: protocol.FailoverStrict, Redundancy: redundancy(t, "replication 2 active_passive all"),
+		Failover: protocol.FailoverStrict, Balance: protocol.BalanceOn, Redundancy: redundancy(t, "replication 2 active_passive all"),
 	}
 	if got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)

@@ -122,6 +122,7 @@ type BeatAnswer struct {
 	Refused     Refusal     `json:"refused,omitempty"` // why it is not accepted
 	Detail      string      `json:"detail,omitempty"`
 	Holder      string      `json:"holder,omitempty"` // the incarnation that has the name, if it is taken
+	Stuck       int         `json:"stuck,omitempty"`  // if the node drains: how many of its children nobody can take now
 }
 
 // Refusal is why a heartbeat is not accepted.

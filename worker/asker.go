@@ -24,7 +24,13 @@ type asker struct {
 	h *Host
 
 	mu    sync.Mutex
-	nodes map[string]map[*slot]uint64 // whom to ask, for what, by which view
+	nodes map[string]map[*slot]asked // whom to ask, for what
+}
+
+// asked is what a replica waits for: the view by which it asks, and since when requests arrive here too.
+type asked struct {
+	view uint64
+	at   time.Time
 }
 
 // add asks node to let go. The slot's lock is held.
@@ -33,34 +39,62 @@ func (a *asker) add(s *slot, node string, view uint64) {
 	defer a.mu.Unlock()
 	slots, runs := a.nodes[node]
 	if !runs {
-		slots = map[*slot]uint64{}
+		slots = map[*slot]asked{}
 		a.nodes[node] = slots
 		a.h.tasks.spawn(func() { a.run(node) })
 	}
-	slots[s] = view
+	slots[s] = asked{view, time.Now()}
 }
 
 // run asks one node until nothing waits for it any more.
 func (a *asker) run(node string) {
-	for pause := askPause; ; pause = min(2*pause, askLongest) {
+	for pause := askPause; ; {
 		asks := a.pending(node)
 		if len(asks) == 0 {
 			return
 		}
-		a.round(node, asks)
+		ready, soon := a.ready(asks)
+		if len(ready) > 0 {
+			a.round(node, ready)
+		}
 		if !a.more(node) {
 			continue
 		}
+		wait := pause
+		if soon > 0 {
+			wait = min(wait, soon)
+		} else {
+			pause = min(2*pause, askLongest)
+		}
 		select {
-		case <-time.After(pause):
+		case <-time.After(wait):
 		case <-a.h.ctx.Done():
 		}
 	}
 }
 
+// ready returns the asks of those whose subscription is known to all servers by now, and how long it takes until more are; 0
+// if these are all. Let go earlier, a server could know of no subscription at all for a moment: neither of the new one yet, nor
+// of the old one any more.
+func (a *asker) ready(asks []ask) (ready []ask, soon time.Duration) {
+	l := a.h.link.Load()
+	if l == nil {
+		return nil, 0
+	}
+	now, spread := time.Now(), l.t.Spread()
+	for _, k := range asks {
+		if left := k.at.Add(spread).Sub(now); left <= 0 {
+			ready = append(ready, k)
+		} else if soon == 0 || left < soon {
+			soon = left
+		}
+	}
+	return ready, soon
+}
+
 type ask struct {
-	s    *slot
-	view uint64
+	s *slot
+	asked
 }
 
 // pending returns what is still waited for; when it is nothing, the goroutine's end is noted.
@@ -94,8 +128,8 @@ func (a *asker) snapshot(node string) []ask {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := make([]ask, 0, len(a.nodes[node]))
-	for s, v := range a.nodes[node] {
-		out = append(out, ask{s, v})
+	for s, k := range a.nodes[node] {
+		out = append(out, ask{s, k})
 	}
 	return out
 }
@@ -103,7 +137,7 @@ func (a *asker) snapshot(node string) []ask {
 func (a *asker) drop(node string, k ask) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.nodes[node][k.s] == k.view {
+	if a.nodes[node][k.s] == k.asked {
 		delete(a.nodes[node], k.s)
 	}
 }

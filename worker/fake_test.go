@@ -38,6 +38,7 @@ type port struct {
 	open    map[string]bool
 	opens   atomic.Int32
 	failing int // how many Opens fail
+	spread  time.Duration
 	max     int
 }
 
@@ -99,6 +100,8 @@ func (p *port) AskRelease(ctx context.Context, node string, r protocol.ReleaseRe
 		return protocol.ReleaseAnswer{}, ctx.Err()
 	}
 }
+
+func (p *port) Spread() time.Duration { return p.spread }
 
 func (p *port) MaxPayload() int { return p.max }
 

@@ -57,7 +57,7 @@ func New(c Config) *Host {
 	h.pool = newPool(h)
 	h.opener = batch{h: h, open: true}
 	h.closer = batch{h: h}
-	h.asker = asker{h: h, nodes: map[string]map[*slot]uint64{}}
+	h.asker = asker{h: h, nodes: map[string]map[*slot]asked{}}
 	h.tasks.spawn(h.notify)
 	return h
 }

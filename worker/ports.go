@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -19,6 +20,8 @@ type Transport interface {
 	Close(ctx context.Context, children []string) error
 	// AskRelease asks a node to let go of children.
 	AskRelease(ctx context.Context, node string, r protocol.ReleaseRequest) (protocol.ReleaseAnswer, error)
+	// Spread is how long it takes until all servers know of a subscription that this one's own server has registered.
+	Spread() time.Duration
 	// MaxPayload is the size of the largest reply that NATS carries, in bytes.
 	MaxPayload() int
 }

@@ -35,6 +35,7 @@ var (
 	strategies = words(phub.Singularity, phub.Replication)
 	models     = words(phub.ActiveActive, phub.ActivePassive)
 	signals    = words(phub.SignalNone, phub.SignalActive, phub.SignalPassive, phub.SignalAll)
+	balances   = words(phub.BalanceOn, phub.BalanceOff)
 	policies   = words(phub.Permanent, phub.Transient, phub.Temporary)
 	failovers  = words(phub.FailoverAuto, phub.FailoverStrict, phub.FailoverFast)
 	logLevels  = []string{"debug", "info", "warn", "error"}

@@ -38,13 +38,13 @@ var nodeFlags = map[string]string{
 	"node": "--name", "labels": "--label", "capacity": "--capacity", "replicas": "--bucket-replicas",
 	"redundancy.strategy": "--strategy", "redundancy.replication_factor": "--factor", "replication_factor": "--factor",
 	"redundancy.replication_model": "--model", "redundancy.redundancy_signal": "--signal",
-	"heartbeat": "--heartbeat", "lease": "--lease", "authority": "--authority", "probe": "--probe", "failover": "--failover",
+	"heartbeat": "--heartbeat", "lease": "--lease", "authority": "--authority", "probe": "--probe", "failover": "--failover", "balance": "--balance",
 }
 
 // nodeConfig is what the node asks of the hub.
 type nodeConfig struct {
 	strategy, factor, model, signal    string
-	failover                           string
+	failover, balance                  string
 	heartbeat, lease, authority, probe time.Duration
 }
 
@@ -76,6 +76,7 @@ func (n *nodeConfig) flags(cmd *fisk.CmdClause) {
 	cmd.Flag("authority", "Hub: how long a silent coordinator is waited for; default is 15s").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.authority)
 	cmd.Flag("probe", "Hub: shortest interval between checks of a node's connection; default is 25ms").PlaceHolder("TIME").Validator(isDuration).DurationVar(&n.probe)
 	cmd.Flag("failover", "Hub: auto takes a closed connection for the node's end, strict waits out the lease, fast also disconnects a node that hangs").PlaceHolder("MODE").Validator(failoverMode).StringVar(&n.failover)
+	choice(cmd, "balance", "Hub: whether load is moved to even it, by default on", balances).PlaceHolder("MODE").StringVar(&n.balance)
 }
 
 // ask returns the configuration to ask of the hub: what is left open is the hub's to say.
@@ -87,6 +88,7 @@ func (n *nodeConfig) ask() (phub.Config, error) {
 		Authority:  phub.Duration(n.authority),
 		Probe:      phub.Duration(n.probe),
 		Failover:   protocol.Failover(n.failover),
+		Balance:    protocol.Balance(n.balance),
 	}
 	if n.factor == "" {
 		return c, nil

@@ -129,6 +129,7 @@ func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	m.history.hinted(b.revision, m.now.Mono)
 	m.specs.hinted(b.specs, m.now.Mono)
 	b.revision, b.specs = a.Revision, a.Specs
+	m.stuck = max(a.Stuck, 0)
 }
 
 func (m *Machine) beatRefused(a protocol.BeatAnswer) {

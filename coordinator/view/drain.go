@@ -99,6 +99,9 @@ func (m *Machine) decideDrain() bool {
 		return false
 	}
 	plans := placement.Drain(m.planNodes(), m.planChildren(), drainStep)
+	if m.draining {
+		m.stuck = m.stuckOn(m.self.Node)
+	}
 	if len(plans) == 0 {
 		p.drainAt = m.now.Mono + drainStuck
 		return false
@@ -145,7 +148,7 @@ func (m *Machine) drainState(x *protocol.Member) protocol.DrainResponse {
 		if at < 0 || roles[at].Mode == protocol.Active {
 			res.Active++
 		}
-		if why := m.stuck(child, e, x.Node); why != "" {
+		if why := m.stuckAt(child, e, x.Node); why != "" {
 			res.StuckInAll++
 			if len(res.Stuck) < maxStuck {
 				res.Stuck = append(res.Stuck, protocol.StuckChild{Child: child, Reason: why})
@@ -155,9 +158,33 @@ func (m *Machine) drainState(x *protocol.Member) protocol.DrainResponse {
 	return res
 }
 
-// stuck says why a child can't get off a node for now; "" if it can.
-func (m *Machine) stuck(child string, e *Placed, node string) string {
-	open, avoided := false, m.avoided(child)
+// stuckOn returns how many children of a node nobody can take.
+func (m *Machine) stuckOn(node string) int {
+	n := 0
+	for child, e := range m.history.entries {
+		if e.mentions(node) && m.nobodyTakes(child, node) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// stuckAt says why a child can't get off a node for now; "" if it can.
+func (m *Machine) stuckAt(child string, e *Placed, node string) string {
+	if why := m.nobodyTakes(child, node); why != "" {
+		return why
+	}
+	for _, n := range m.alive(e) {
+		if n != node && !m.settledAt(n, child, e.View) {
+			return "waits until its replica on " + n + " is ready"
+		}
+	}
+	return ""
+}
+
+// nobodyTakes says why no other node can take a child at this moment; "" if one can.
+func (m *Machine) nobodyTakes(child, node string) string {
+	avoided := m.avoided(child)
 	var failed *failure
 	for _, x := range m.history.View().Members {
 		switch {
@@ -165,18 +192,10 @@ func (m *Machine) stuck(child string, e *Placed, node string) string {
 		case slices.Contains(avoided, x.Node):
 			failed = m.lead.placing.failures[child][x.Node]
 		default:
-			open = true
+			return ""
 		}
 	}
-	switch {
-	case open:
-		for _, n := range m.alive(e) {
-			if n != node && !m.settledAt(n, child, e.View) {
-				return "waits until its replica on " + n + " is ready"
-			}
-		}
-		return ""
-	case failed != nil:
+	if failed != nil {
 		return "it was given up on " + failed.Node + ": " + failed.Error
 	}
 	return "no other node is open"

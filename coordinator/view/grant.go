@@ -19,6 +19,9 @@ func (m *Machine) answerBeat(e BeatReceived) {
 	if p := m.lead.peers[e.Beat.Node]; p != nil && p.in == e.Beat.Incarnation {
 		p.answering(m.now.Mono, e.Beat.Number)
 	}
+	if x := m.history.View().Member(e.Beat.Node); a.Accepted && x != nil && x.Draining {
+		a.Stuck = m.stuckOn(x.Node)
+	}
 	m.do(AnswerBeat{ID: e.ID, Answer: a})
 }
 

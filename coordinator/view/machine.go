@@ -72,6 +72,7 @@ type Machine struct {
 	kicks   kicks
 	// draining says that this node is going to leave, and is to be rid of all that it has before.
 	draining bool
+	stuck    int // how many of its children nobody can take at this moment, as the coordinator says
 	leaving  bool
 	left     bool
 	started  string
@@ -214,6 +215,9 @@ func (m *Machine) Leads() bool { return m.lead != nil }
 
 // Member reports whether this incarnation is a member of the last view that this node knows.
 func (m *Machine) Member() bool { return m.history.View().Has(m.self) }
+
+// Stuck returns how many children of this node nobody can take, as far as it knows, if it drains.
+func (m *Machine) Stuck() int { return m.stuck }
 
 // Authority returns for how long the coordinator may trust itself at most: no other node may for longer.
 func (m *Machine) Authority() time.Duration { return m.settings().Authority.Std() }

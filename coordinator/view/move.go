@@ -44,7 +44,7 @@ func (m *Machine) moveRequest(r protocol.MoveRequest) *protocol.Problem {
 		return &protocol.Problem{Code: protocol.CodeConflict, Message: "child " + r.Child + " was given up on node " + r.Node + " lately", Try: "phub child info " + r.Child}
 	}
 	m.lead.placing.moves[r.Child] = r.Node
-	m.lead.placing.touch(r.Child)
+	m.lead.placing.look(r.Child)
 	return nil
 }
 

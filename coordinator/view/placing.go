@@ -67,11 +67,14 @@ func (p *placing) reset() {
 	}
 }
 
-// touch marks a child to be looked at.
+// touch marks a child to be looked at, because what is wanted of it, or can be had, is another now.
 func (p *placing) touch(child string) {
-	p.dirty[child] = true
+	p.look(child)
 	p.balanced = false
 }
+
+// look marks a child to be looked at, because a step of its is done or asked for. The load is as even as somebody wants it.
+func (p *placing) look(child string) { p.dirty[child] = true }
 
 // leadLoaded starts from what the buckets hold.
 func (m *Machine) leadLoaded() {
@@ -171,7 +174,7 @@ func (m *Machine) settleChild(child string) {
 	}
 	delete(p.unsettled, child)
 	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" {
-		p.touch(child)
+		p.look(child)
 	}
 }
 

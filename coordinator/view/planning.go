@@ -52,7 +52,7 @@ func (m *Machine) decideCalm() {
 		return
 	}
 	v := m.history.View()
-	if p.balanced || len(v.Gone) > 0 || m.now.Mono < p.balance || m.lead.desired.op != nil {
+	if p.balanced || m.settings().Balance == protocol.BalanceOff || len(v.Gone) > 0 || m.now.Mono < p.balance || m.lead.desired.op != nil {
 		return
 	}
 	if len(p.unsettled) > 0 && m.now.Mono < p.balance+balancePatience {

@@ -91,6 +91,8 @@ func (w *world) hub(d *datadriven.TestData) error {
 		cfg.Want.Failover = protocol.FailoverStrict
 	case d.HasArg("tidy"): // with records of nodes that are gone taken away soon
 		cfg.GoneAfter = 10 * time.Second
+	case d.HasArg("unbalanced"):
+		cfg.Want.Balance = protocol.BalanceOff
 	case d.HasArg("patient"): // with a lease that is longer than servers wait for their clients
 		cfg.Want.Lease = protocol.Duration(7 * time.Second)
 	}

@@ -3,6 +3,7 @@ package inmem
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/protocol"
@@ -125,6 +126,9 @@ func (t *transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 }
 
 var errTooLarge = errors.New("inmem: maximum payload exceeded")
+
+// Spread is 0: there is one server.
+func (t *transport) Spread() time.Duration { return 0 }
 
 // MaxPayload is the size of the largest reply, in bytes.
 func (t *transport) MaxPayload() int { return t.s.cfg.MaxPayload }

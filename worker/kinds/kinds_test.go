@@ -114,6 +114,7 @@ type net struct{ h worker.Handler }
 func (n *net) Serve(h worker.Handler) error                  { n.h = h; return nil }
 func (*net) Open(context.Context, []protocol.Interest) error { return nil }
 func (*net) Close(context.Context, []string) error           { return nil }
+func (*net) Spread() time.Duration                           { return 0 }
 func (*net) MaxPayload() int                                 { return 1 << 20 }
 func (*net) AskRelease(context.Context, string, protocol.ReleaseRequest) (protocol.ReleaseAnswer, error) {
 	return protocol.ReleaseAnswer{}, errors.New("nobody")
