@@ -20,6 +20,8 @@ type (
 	Starter = worker.Starter
 	// Runner is a Worker with background work.
 	Runner = worker.Runner
+	// ActiveRunner is a Worker with background work that only the active replica does.
+	ActiveRunner = worker.ActiveRunner
 	// ModeListener is a Worker that is told its mode.
 	ModeListener = worker.ModeListener
 	// Stopper is a Worker that cleans up when it is stopped.
@@ -31,7 +33,7 @@ type (
 // ErrNotHandled is for a handler that did nothing with a request, and wants it to be sent again.
 var ErrNotHandled = worker.ErrNotHandled
 
-// Causes with which the context of a handler or a Runner ends; see context.Cause.
+// Causes with which the context of a handler, an ActiveRunner or a Runner ends; see context.Cause.
 var (
 	ErrLeaseLost = worker.ErrLeaseLost
 	ErrDemoted   = worker.ErrDemoted

@@ -244,3 +244,10 @@ func kindOf(w worker.Worker) map[string]worker.Kind {
 func echo() map[string]worker.Kind {
 	return kindOf(worker.HandlerFunc(func(_ context.Context, r *worker.Request) ([]byte, error) { return r.Data, nil }))
 }
+
+// release asks the node to let go of a child.
+func (n *node) release(t *testing.T, child string, view uint64) {
+	t.Helper()
+	r := protocol.ReleaseRequest{V: 1, Children: []protocol.Release{{Child: child, View: view}}}
+	n.h.Release(r, func(protocol.ReleaseAnswer) {})
+}

@@ -88,6 +88,8 @@ func (h *Host) Trust(until int64, reason string) {
 		h.tellAll(replica.TrustGained{})
 	case until < before:
 		h.lease.arm(until)
+	case before <= now: // it ran out, no timer has told so yet, and active work may have ended
+		h.tellAll(replica.Tick{})
 	}
 }
 

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"context"
+
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker/replica"
 )
@@ -12,8 +14,9 @@ type mailbox struct {
 	requests queue
 	loop     int // number of the goroutine that empties it; 0: there is none
 	loops    int
-	busy     bool            // user code runs in that goroutine
-	quiet    []chan struct{} // closed when it does no more
+	busy     bool                    // user code runs in that goroutine
+	telling  context.CancelCauseFunc // that is told its mode; nil: not so
+	quiet    []chan struct{}         // closed when it does no more
 }
 
 func (b *mailbox) len() int { return b.requests.len() }
@@ -23,6 +26,10 @@ func (b *mailbox) idle() bool { return !b.busy && b.len() == 0 }
 // unbusy says that the user's code returned.
 func (b *mailbox) unbusy() {
 	b.busy = false
+	if b.telling != nil {
+		b.telling(nil)
+		b.telling = nil
+	}
 	for _, c := range b.quiet {
 		close(c)
 	}
@@ -37,6 +44,7 @@ type job struct {
 	tenure *tenure
 	epoch  uint64
 	mode   ModeChange
+	ctx    context.Context // of the change of mode
 }
 
 // arrive takes a request in.
@@ -159,8 +167,11 @@ func (s *slot) next(n int) (job, bool) {
 	if s.mail.loop != n {
 		return job{}, false // abandoned: another goroutine goes on, with another worker
 	}
-	if s.mail.busy {
+	if told := s.mail.telling != nil; s.mail.busy {
 		s.mail.unbusy()
+		if told {
+			s.checkWork()
+		}
 	}
 	j, ok := s.take()
 	if !ok {
@@ -174,6 +185,7 @@ func (s *slot) next(n int) (job, bool) {
 func (s *slot) take() (job, bool) {
 	if len(s.mail.tells) > 0 && s.m.Life() == replica.Running {
 		j := job{run: s.run, mode: s.mail.tells[0]}
+		j.ctx, s.mail.telling = context.WithCancelCause(s.run.ctx)
 		s.mail.tells = s.mail.tells[1:]
 		s.mail.busy = true
 		return j, true
@@ -210,5 +222,5 @@ func (s *slot) tell(t replica.Tell) {
 
 func (s *slot) tellNow(j *job) {
 	defer s.recovered(j.run, nil)
-	j.run.worker.(ModeListener).ModeChanged(j.run.ctx, j.mode)
+	j.run.worker.(ModeListener).ModeChanged(j.ctx, j.mode)
 }

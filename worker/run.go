@@ -66,6 +66,7 @@ func (s *slot) start(a replica.Start) {
 		s.mail.loop = 0
 		s.mail.unbusy()
 	}
+	s.work = nil // so was that one
 	s.h.tasks.spawn(func() { s.make(r) })
 }
 
@@ -121,12 +122,18 @@ func (s *slot) open(r *run) (final bool, err error) {
 	})
 }
 
+// panicError is what user code panicked with.
+type panicError struct{ value any }
+
+// Error says what it was.
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
 // guard calls user code and makes an error of a panic.
 func (s *slot) guard(what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.h.cfg.Logger.Error("a worker panicked", "child", s.child, "while", what, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+			err = &panicError{p}
 		}
 	}()
 	return f()
@@ -138,13 +145,9 @@ func (s *slot) background(r *run, w Runner, ran chan struct{}) {
 	if r.ctx.Err() != nil {
 		return // it was told to: who told it says why
 	}
-	text := ""
-	if err != nil {
-		text = errorText(err.Error())
-	}
-	s.h.cfg.Logger.Info("a worker ended", "child", s.child, "error", text)
-	r.cancel(ErrFailed)
-	s.step(replica.Ended{Run: r.id, Err: text})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended(r, err)
 }
 
 // stop ends a run. The slot's lock is held.
@@ -158,15 +161,19 @@ func (s *slot) stop(a replica.Stop) {
 		quiet = make(chan struct{})
 		s.mail.quiet = append(s.mail.quiet, quiet)
 	}
+	work := closedChan
+	if s.work != nil {
+		work = s.work.done
+	}
 	if !a.Graceful || s.m.Life() == replica.Starting {
 		r.cancel(ErrStopped)
 	}
 	made := r.made
-	s.h.tasks.spawn(func() { s.unmake(r, made, quiet, a.Graceful) })
+	s.h.tasks.spawn(func() { s.unmake(r, made, quiet, work, a.Graceful) })
 }
 
 // unmake waits for the end of what runs, has the worker clean up, and abandons it if that takes too long.
-func (s *slot) unmake(r *run, made, quiet <-chan struct{}, graceful bool) {
+func (s *slot) unmake(r *run, made, quiet, work <-chan struct{}, graceful bool) {
 	if graceful {
 		drain := time.NewTimer(s.h.cfg.Drain)
 		await(drain.C, quiet)
@@ -181,6 +188,9 @@ func (s *slot) unmake(r *run, made, quiet <-chan struct{}, graceful bool) {
 	}
 	if !awaitDone(ctx, quiet) {
 		stuck = append(stuck, "Handle or ModeChanged")
+	}
+	if !awaitDone(ctx, work) {
+		stuck = append(stuck, "RunActive")
 	}
 	stuck = append(stuck, s.cleanUp(ctx, r)...)
 	if len(stuck) > 0 {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,9 @@ type slot struct {
 	tenure  *tenure // nil until a handler needs it
 	timer   *time.Timer
 	timerAt int64
-	drain   bool     // the machine waits for Drained
-	onLetGo []func() // called when nothing is served any more
+	drain   *replica.Drain // what the machine waits for; nil: nothing
+	work    *activeWork    // that runs; nil: none
+	onLetGo []func()       // called when nothing is served any more
 	line    line
 }
 
@@ -47,6 +49,7 @@ func (s *slot) stepLocked(e replica.Event) {
 		s.carryOut(a)
 	}
 	s.publish()
+	s.checkWork()
 	s.checkDrained()
 	s.kick()
 	s.arm()
@@ -76,25 +79,43 @@ func (s *slot) carryOut(a replica.Action) {
 	case replica.Ask:
 		s.h.asker.add(s, a.Node, a.View)
 	case replica.Drain:
-		s.drain = true
+		s.drain = &a
 	case replica.Cancel:
 		s.cancel(a.Cause)
 	case replica.Abandon:
-		s.endTenure(ErrDemoted)
-		s.h.cfg.Logger.Error("a handler ignores that its context is cancelled; it is abandoned, and its replica takes nothing until it returns",
-			"child", s.child)
+		s.abandon()
 	}
 }
 
-// cancel has the running handler end. If the replica is only demoted, its tenure goes on until it has ended, or is
+// cancel has what runs end. If the replica is only demoted, its tenure goes on until the handler has ended, or is
 // waited for no more.
 func (s *slot) cancel(c replica.Cause) {
+	cause := ErrDemoted
 	switch {
 	case c == replica.LeaseLost:
-		s.endTenure(ErrLeaseLost)
+		cause = ErrLeaseLost
+		s.endTenure(cause)
 	case s.tenure != nil:
-		s.tenure.cancel(ErrDemoted)
+		s.tenure.cancel(cause)
 	}
+	if s.mail.telling != nil && c == replica.Demoted {
+		s.mail.telling(cause)
+	}
+	if s.work != nil {
+		s.work.cancel(cause)
+	}
+}
+
+// abandon waits no more for what runs, or for NATS to close the subscription.
+func (s *slot) abandon() {
+	s.endTenure(ErrDemoted)
+	stuck := s.stuck()
+	if len(stuck) == 0 {
+		s.h.cfg.Logger.Error("NATS did not confirm that a replica takes no more requests; that is waited for no more", "child", s.child)
+		return
+	}
+	s.h.cfg.Logger.Error("a worker ignores that its context is cancelled, and is waited for no more; until that method returns, it is not called again",
+		"child", s.child, "ignored_in", strings.Join(stuck, ", "))
 }
 
 // publish makes what the machine is now visible to those who don't hold the lock.
@@ -106,7 +127,7 @@ func (s *slot) publish() {
 	}
 	s.mode.Store(word)
 	if s.m.LetGo() {
-		s.drain = false
+		s.drain = nil
 	}
 	s.write()
 }
@@ -140,13 +161,15 @@ func (s *slot) current() (protocol.Mode, uint64) {
 	return protocol.Passive, word >> 1
 }
 
-// checkDrained tells the machine that nothing is left of what was taken.
+// checkDrained tells the machine that nothing is left of what was taken, and of what the worker did as the active one.
 func (s *slot) checkDrained() {
-	if s.drain && s.mail.idle() {
-		s.drain = false
-		s.endTenure(ErrDemoted)
-		s.stepLocked(replica.Drained{})
+	if s.drain == nil || !s.mail.idle() || s.drain.Work && (s.work != nil || s.untold()) {
+		return
 	}
+	e := replica.Drained{Work: s.drain.Work}
+	s.drain = nil
+	s.endTenure(ErrDemoted)
+	s.stepLocked(e)
 }
 
 // arm sets the timer to what the machine wants.

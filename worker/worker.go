@@ -27,17 +27,32 @@ type Starter interface {
 	Start(ctx context.Context, r Replica) error
 }
 
-// Runner is a Worker with background work. Run is called on its own goroutine after the start, in
-// either mode, and may run as long as the replica lives. Returning nil is a normal end, an error is a
+// Runner is a Worker with background work in either mode. Run is called on its own goroutine after the start,
+// and may run as long as the replica lives. Returning nil is a normal end, an error is a
 // failure; the child's restart policy decides what follows. ctx is cancelled when the replica is stopped.
 type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// ActiveRunner is a Worker with background work of which no two replicas are to do any at a time: that of a leader, or of
+// the owner of a partition. RunActive is called on its own goroutine, concurrently with Handle, when the replica is
+// active, after ModeChanged; again in each epoch; never while an earlier call still runs.
+//
+// ctx ends when the replica is active no more: in a planned change when the requests that it took are finished, and no later
+// than the node's lease. context.Cause says why. No other replica is told that it is active before RunActive has
+// returned, for at most as long as a handler may take: return soon. A process that is stopped can't be told: ctx.Err looks at the
+// lease when it is called, and whatever is written should bear the epoch.
+//
+// Returning before ctx ends is as with Runner: nil is a normal end, an error is a failure, and the child's restart policy
+// decides what follows. What it returns after that counts only if it panics.
+type ActiveRunner interface {
+	RunActive(ctx context.Context, epoch uint64) error
+}
+
 // ModeListener is a Worker that wants to know its mode. ModeChanged is called right after the start,
 // and then at each change, before any request in that mode. Of more than 64 changes that wait because it does not return, the
-// newest stands for those after the 63rd. The child's redundancy_signal says which
-// modes it is called for.
+// newest stands for those after the 63rd. The child's redundancy_signal says which modes it is called for. In a planned change
+// no other replica is told that it is active before ModeChanged has returned. ctx ends when that is waited for no longer.
 type ModeListener interface {
 	ModeChanged(ctx context.Context, m ModeChange)
 }

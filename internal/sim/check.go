@@ -13,6 +13,7 @@ import (
 // The rules that a run may break.
 const (
 	RuleOneActive = "one active"
+	RuleOneWork   = "active work never overlaps"
 	RuleEpoch     = "epochs only grow"
 	RuleViews     = "views only grow"
 	RuleOneGrants = "one coordinator grants"
@@ -242,6 +243,7 @@ func (c *checker) serving(p *process) {
 			c.serves(p, s)
 		}
 	}
+	c.working(p)
 }
 
 func (c *checker) serves(p *process, s *slot) {

@@ -228,10 +228,11 @@ func (h *host) checkEmpty() {
 	}
 }
 
-// tainted marks the handlers that run: a process that is paused, or does not know that it was
+// tainted marks the handlers and the active work that run: a process that is paused, or does not know that it was
 // disconnected, can't be stopped from outside.
 func (h *host) tainted() {
 	for _, s := range h.slots {
 		s.excused = s.excused || s.busy
+		s.work.excused = s.work.excused || s.work.runs
 	}
 }

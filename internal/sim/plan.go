@@ -20,6 +20,7 @@ type Plan struct {
 	Uneven     bool   // nodes differ in zone and capacity
 	Start      int64  // for how long a worker may take to start
 	StartFails float64
+	Work       int64                      // for how long active work may go on after its end was asked for; 0: it ends at once
 	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
 	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
@@ -162,6 +163,7 @@ func PlanOf(seed uint64) Plan {
 	p.forgery(rand.New(rand.NewPCG(seed, 5)))
 	p.foreign(rand.New(rand.NewPCG(seed, 6)))
 	p.drains(rand.New(rand.NewPCG(seed, 7)))
+	p.works(rand.New(rand.NewPCG(seed, 9)))
 	return p
 }
 
@@ -224,7 +226,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -12,6 +13,7 @@ type Recipe struct {
 	Name  string
 	steps []step
 	lease int64 // of the hub, when a plan aims at what it is for; 0: a second
+	work  int64 // for how long active work may go on after its end was asked for, when a plan aims at that
 	frail bool  // replicas are given up after one or two restarts, when a plan aims at that
 }
 
@@ -44,7 +46,7 @@ const (
 )
 
 // Recipes are all that there are.
-var Recipes = append([]Recipe{
+var Recipes = slices.Concat([]Recipe{
 	{Name: "a node hangs", steps: []step{
 		{Pause, 0, sec, one, 100 * ms, 3 * sec},
 		{MoveChild, 0, sec, child, 0, 0},
@@ -279,7 +281,7 @@ var Recipes = append([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes...)
+}, frailRecipes, workRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -347,6 +349,7 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 	if rec.lease != 0 {
 		p.times(200*ms, rec.lease, 15*sec)
 	}
+	p.Work = rec.work
 	if rec.frail {
 		more := rand.New(rand.NewPCG(seed, 4))
 		for i := range p.Restarts {

@@ -29,6 +29,7 @@ type promise struct {
 
 var (
 	oneActive = promise{"one active", []string{sim.RuleOneActive, sim.RuleEpoch, sim.RuleOneGrants}}
+	oneWork   = promise{"active work", []string{sim.RuleOneWork}}
 	viewsGrow = promise{"one history", []string{sim.RuleViews}}
 	heals     = promise{"it heals alone", []string{sim.RuleHeal}}
 	kept      = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
@@ -103,6 +104,8 @@ var rules = []rule{
 	{"ReleaseServing", "a node answers that it let go before it has finished", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseServing = true }},
 	{"ReleaseUntrusted, ReleaseUnheard", "a node that does not trust itself answers that it let go, by a view that it does not follow yet", "planned-changes-the-release-rule", "a node is replaced by another process of its name", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseUntrusted, u.ReleaseUnheard = true, true }},
 	{"ReleaseUnheard, ForgetRelease", "a node lets go by a view that it does not follow yet, and serves again by the entry that it had", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.ReleaseUnheard, u.Replica.ForgetRelease = true, true }},
+	{"LetGoWorking", "a replica lets go before its worker has heard of it, and while its active work goes on", "planned-changes-the-release-rule", "a child moves while its worker works", protocol.FailoverAuto, oneWork, 30, func(u *sim.Unsafe) { u.Replica.LetGoWorking = true }},
+	{"WorkUntrusted", "active work takes its time to end when its node loses its trust, as after a demotion", "leases", "a node is not heard while its worker works", protocol.FailoverAuto, oneWork, 30, func(u *sim.Unsafe) { u.WorkUntrusted = true }},
 	{"DropAfter", "an entry forgets whom its active replica waits for before that one serves", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.DropAfter = true }},
 	{"ReportFailing", "a node says that it gave a replica up while its handler still runs", "planned-changes-the-release-rule", "a replica is given up while its handler runs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.ReportFailing = true }},
 	{"ForgetGivenUp", "an active replica that was given up counts as one that served", "planned-changes-the-release-rule", "a move's target gives up while it waits", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ForgetGivenUp = true }},

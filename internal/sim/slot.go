@@ -15,8 +15,9 @@ type slot struct {
 	busy    bool  // a handler runs
 	handler int64 // number of the last one
 	excused bool  // it ran while the process was paused
+	work    work
 	stops   []func()
-	drain   bool
+	drain   *replica.Drain
 	onLetGo []func()
 	settled bool
 	run     uint64          // of the worker
@@ -47,7 +48,7 @@ func (s *slot) step(e replica.Event) {
 func (s *slot) stepped() {
 	p := s.h.p
 	if s.m.LetGo() {
-		s.drain = false
+		s.drain = nil
 		s.endHandler()
 	}
 	s.write()
@@ -91,10 +92,16 @@ func (s *slot) carryOut(a replica.Action) {
 	case replica.Ask:
 		s.h.ask(s, a.Node, a.View)
 	case replica.Drain:
-		s.drain = true
+		s.drain = &a
+		if a.Work {
+			s.endWork(p.w.plan.Work)
+		}
 	case replica.Cancel:
 		s.cancel(a.Cause)
-	case replica.Tell, replica.Abandon:
+	case replica.Tell:
+		s.tell(a)
+	case replica.Abandon:
+		s.abandonWork()
 	}
 }
 
@@ -103,6 +110,9 @@ func (s *slot) carryOut(a replica.Action) {
 func (s *slot) cancel(c replica.Cause) {
 	if c != replica.LeaseLost {
 		return
+	}
+	if !s.h.p.w.unsafe.WorkUntrusted {
+		s.endWork(100 * us)
 	}
 	n := s.handler
 	s.h.p.after(s.h.p.w.between(us, 100*us), func() {
@@ -114,13 +124,13 @@ func (s *slot) cancel(c replica.Cause) {
 
 // begun notes that a worker is started; the one before must have ended.
 func (s *slot) begun(run uint64) {
-	if len(s.live) > 0 {
+	if len(s.live) > 0 || s.work.runs {
 		s.h.p.w.breach(RuleOneRun, "%s starts a worker of %s while one runs", s.h.p.name, s.child)
 	}
 	s.run, s.live = run, map[uint64]bool{run: true}
 }
 
-// stop stops a worker once its handler has ended: that of a failed worker, too, may go on.
+// stop stops a worker once its handler and its active work have ended: those of a failed worker, too, may go on.
 func (s *slot) stop(a replica.Stop) {
 	p := s.h.p
 	stopped := func() {
@@ -129,7 +139,8 @@ func (s *slot) stop(a replica.Stop) {
 			s.step(replica.Stopped{Run: a.Run})
 		})
 	}
-	if s.busy {
+	s.endWork(p.w.plan.Work)
+	if s.busy || s.work.runs {
 		s.stops = append(s.stops, stopped)
 		return
 	}
@@ -212,19 +223,29 @@ func (s *slot) endHandler() {
 		return
 	}
 	s.busy = false
+	s.quiet()
+	s.checkDrained()
+}
+
+// quiet has those workers stop that waited for the end of what they do.
+func (s *slot) quiet() {
+	if s.busy || s.work.runs {
+		return
+	}
 	stops := s.stops
 	s.stops = nil
 	for _, f := range stops {
 		f()
 	}
-	s.checkDrained()
 }
 
 func (s *slot) checkDrained() {
-	if s.drain && !s.busy && !s.gone {
-		s.drain = false
-		s.step(replica.Drained{})
+	if s.drain == nil || s.busy || s.gone || s.drain.Work && s.work.runs {
+		return
 	}
+	e := replica.Drained{Work: s.drain.Work}
+	s.drain = nil
+	s.step(e)
 }
 
 // serves reports whether the replica takes a request at this instant, or handles one.

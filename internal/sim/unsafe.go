@@ -21,6 +21,7 @@ type Unsafe struct {
 	ReleaseUntrusted bool // a node that does not trust itself answers that it let go
 	ReleaseUnheard   bool // a node lets go by a view that it does not follow yet
 	ReleaseServing   bool // a node answers that it let go before it has finished
+	WorkUntrusted    bool // active work takes its time to end also when its node does not trust itself any more
 }
 
 // compares reports whether a write to a bucket is a compare-and-set.

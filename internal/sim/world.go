@@ -18,6 +18,7 @@ const (
 // world is one simulated hub, and all that it rests on.
 type world struct {
 	rng     *rand.Rand
+	works   *rand.Rand // of active work
 	now     int64
 	seq     uint64
 	steps   uint64
@@ -57,6 +58,7 @@ func (v *Violation) Error() string { return fmt.Sprintf("%s at %v: %s", v.Rule, 
 func newWorld(p Plan, u Unsafe, t *trace) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15+p.Salt)), plan: p, unsafe: u, trace: t,
+		works:   rand.New(rand.NewPCG(p.Seed, 9+p.Salt)),
 		streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},
 		fifo: map[[2]*conn]int64{},
 	}

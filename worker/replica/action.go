@@ -38,13 +38,15 @@ type Open struct{ Conn uint64 }
 // Close asks to take no more requests. Answered by Closed.
 type Close struct{ Conn uint64 }
 
-// Drain asks for Drained as soon as nothing is queued and no handler runs.
-type Drain struct{}
+// Drain asks for Drained as soon as nothing is queued and no handler runs. Work: and for the end of the worker's active
+// work; Drained then also waits for that, and for the worker to have heard what it was told.
+type Drain struct{ Work bool }
 
-// Cancel asks for the running handler to be cancelled: its request's effect is unknown.
+// Cancel asks for the running handler to be cancelled: its request's effect is unknown. With Demoted, so is a change of mode that
+// the worker hears of.
 type Cancel struct{ Cause Cause }
 
-// Abandon says that a handler which was cancelled still runs, and is waited for no more.
+// Abandon says that a handler, a change of mode or active work which was to end still runs, and is waited for no more.
 type Abandon struct{}
 
 // Ask asks for a node's release of the child, again and again until Released answers it or Waits
@@ -86,9 +88,14 @@ func (a Stop) String() string  { return fmt.Sprintf("stop run %d graceful=%t", a
 func (a Tell) String() string {
 	return fmt.Sprintf("tell %s epoch=%d reason=%s", a.Mode, a.Epoch, a.Reason)
 }
-func (a Open) String() string   { return fmt.Sprintf("open on %d", a.Conn) }
-func (a Close) String() string  { return fmt.Sprintf("close on %d", a.Conn) }
-func (Drain) String() string    { return "drain" }
+func (a Open) String() string  { return fmt.Sprintf("open on %d", a.Conn) }
+func (a Close) String() string { return fmt.Sprintf("close on %d", a.Conn) }
+func (a Drain) String() string {
+	if a.Work {
+		return "drain, and end the work"
+	}
+	return "drain"
+}
 func (a Cancel) String() string { return "cancel: " + a.Cause.String() }
-func (Abandon) String() string  { return "abandon the handler" }
+func (Abandon) String() string  { return "abandon what runs" }
 func (a Ask) String() string    { return fmt.Sprintf("ask %s to release, view %d", a.Node, a.View) }

@@ -147,7 +147,7 @@ func (m *Machine) deadlines() [5]int64 {
 		d[1] = m.hold
 	}
 	if m.role == Draining {
-		if !m.shut {
+		if !m.cut {
 			d[2] = m.cancel
 		}
 		d[3] = m.abandon

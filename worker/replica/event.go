@@ -72,8 +72,8 @@ type Refused struct {
 	Err  string
 }
 
-// Drained says that nothing is queued and no handler runs, after a Drain asked for it.
-type Drained struct{}
+// Drained says that what a Drain asked for is so.
+type Drained struct{ Work bool }
 
 // ReleaseAsked says that a successor asks the node to let go of the child, by the view of its entry.
 type ReleaseAsked struct{ View uint64 }
@@ -116,18 +116,23 @@ func (e Assigned) String() string {
 func (e StartFailed) String() string {
 	return fmt.Sprintf("start of run %d failed: %s (final=%t)", e.Run, e.Err, e.Final)
 }
-func (Voided) String() string         { return "voided" }
-func (e Started) String() string      { return fmt.Sprintf("run %d started", e.Run) }
-func (e Ended) String() string        { return fmt.Sprintf("run %d ended: %q", e.Run, e.Err) }
-func (e Stopped) String() string      { return fmt.Sprintf("run %d stopped", e.Run) }
-func (TrustGained) String() string    { return "trust gained" }
-func (e TrustLost) String() string    { return "trust lost: " + e.Reason }
-func (e Attached) String() string     { return fmt.Sprintf("attached to connection %d", e.Conn) }
-func (Detached) String() string       { return "detached" }
-func (e Opened) String() string       { return fmt.Sprintf("opened on %d: %t", e.Conn, e.OK) }
-func (e Closed) String() string       { return fmt.Sprintf("closed on %d: %t", e.Conn, e.OK) }
-func (e Refused) String() string      { return fmt.Sprintf("refused on %d: %s", e.Conn, e.Err) }
-func (Drained) String() string        { return "drained" }
+func (Voided) String() string      { return "voided" }
+func (e Started) String() string   { return fmt.Sprintf("run %d started", e.Run) }
+func (e Ended) String() string     { return fmt.Sprintf("run %d ended: %q", e.Run, e.Err) }
+func (e Stopped) String() string   { return fmt.Sprintf("run %d stopped", e.Run) }
+func (TrustGained) String() string { return "trust gained" }
+func (e TrustLost) String() string { return "trust lost: " + e.Reason }
+func (e Attached) String() string  { return fmt.Sprintf("attached to connection %d", e.Conn) }
+func (Detached) String() string    { return "detached" }
+func (e Opened) String() string    { return fmt.Sprintf("opened on %d: %t", e.Conn, e.OK) }
+func (e Closed) String() string    { return fmt.Sprintf("closed on %d: %t", e.Conn, e.OK) }
+func (e Refused) String() string   { return fmt.Sprintf("refused on %d: %s", e.Conn, e.Err) }
+func (e Drained) String() string {
+	if e.Work {
+		return "drained, and the work has ended"
+	}
+	return "drained"
+}
 func (e ReleaseAsked) String() string { return fmt.Sprintf("release asked by view %d", e.View) }
 func (e Released) String() string     { return fmt.Sprintf("released by %s for view %d", e.Node, e.View) }
 func (Tick) String() string           { return "tick" }

@@ -88,6 +88,7 @@ type Machine struct {
 	sub     subscription
 	trusted bool
 	shut    bool // Draining, and nothing more may be served
+	cut     bool // Draining, and what runs was cancelled
 	void    bool // the tenure is void
 	drained bool
 	waiting bool // Drain was asked for
@@ -115,8 +116,8 @@ type Machine struct {
 // Limits are the times that a machine goes by, in nanoseconds. Zero means the default: see WithDefaults.
 type Limits struct {
 	Hold  int64 // for how long requests are held. Default 5 s
-	Drain int64 // for how long a handler may go on after a demotion. Default 30 s
-	Grace int64 // for how long a cancelled handler is waited for. Default 1 s
+	Drain int64 // for how long a handler may go on after a demotion, and what ends after it may take. Default 30 s
+	Grace int64 // for how long what was cancelled is waited for. Default 1 s
 	Retry int64 // between attempts to subscribe. Default 100 ms
 
 	Unsafe Unsafe // for tests only
@@ -180,7 +181,7 @@ func (m *Machine) take(e Event) {
 			m.after = slices.DeleteFunc(m.after, func(n string) bool { return n == e.Node })
 		}
 	case Drained:
-		m.drained = m.drained || m.waiting
+		m.drained = m.drained || m.waiting && e.Work == m.shut
 	default:
 		m.takeLife(e)
 		m.takeConn(e)

@@ -123,7 +123,7 @@ func connEvent(t *testing.T, d *datadriven.TestData) replica.Event {
 	case "refused":
 		return replica.Refused{Conn: num(d, "conn"), Err: arg(d, "err")}
 	case "drained":
-		return replica.Drained{}
+		return replica.Drained{Work: has(d, "work")}
 	case "tick":
 		return replica.Tick{}
 	}

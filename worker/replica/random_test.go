@@ -22,6 +22,9 @@ type world struct {
 	unknown  bool           // an Open or Close failed: whether it is open is not known to the machine
 	pending  replica.Action // an Open or Close that is not answered yet
 	trusted  bool
+	told     protocol.Mode // what the worker heard last
+	acts     bool          // it was told that it is active, and its work has not ended since
+	ending   bool          // the machine waits for that
 }
 
 // TestMachine_RandomEvents checks, after each of many random events, that nothing is served without
@@ -48,7 +51,14 @@ func (w *world) give(e replica.Event) {
 			if w.run != 0 || a.Spec == nil {
 				w.t.Fatalf("%v, while run %d is there", a, w.run)
 			}
-			w.run = a.Run
+			w.run, w.told = a.Run, ""
+		case replica.Tell:
+			w.told = a.Mode
+			w.acts = w.acts || a.Mode == protocol.Active
+		case replica.Drain:
+			w.ending = a.Work
+		case replica.Abandon:
+			w.acts = false
 		case replica.Open:
 			if w.open || w.unknown || w.pending != nil {
 				w.t.Fatalf("%v, while open, unknown, or not answered", a)
@@ -83,7 +93,9 @@ func (w *world) event() replica.Event {
 	case 5:
 		return replica.Tick{}
 	case 6:
-		return replica.Drained{}
+		work := w.rnd.IntN(2) == 0
+		w.acts = w.acts && !(work && w.ending)
+		return replica.Drained{Work: work}
 	case 7:
 		v := w.newest.View + uint64(w.rnd.IntN(3))
 		return replica.ReleaseAsked{View: v}
@@ -145,6 +157,12 @@ func (w *world) assign() replica.Event {
 
 func (w *world) check() {
 	now := int64(w.now)
+	if w.m.LetGo() && w.acts {
+		w.t.Fatal("lets go before its active work has ended")
+	}
+	if w.m.LetGo() && w.m.Life() == replica.Running && w.told == protocol.Active {
+		w.t.Fatal("lets go, and its worker believes that it is active")
+	}
 	if w.m.LetGo() {
 		w.letGo = max(w.letGo, w.m.MinView())
 	}

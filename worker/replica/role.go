@@ -22,7 +22,7 @@ func (m *Machine) stepRole() bool {
 	m.role = next
 	switch next {
 	case Passive:
-		m.shut, m.void, m.drained, m.waiting = false, false, false, false
+		m.shut, m.cut, m.void, m.drained, m.waiting = false, false, false, false, false
 		m.asked = false
 	case Holding, Active:
 		m.hold = m.now + m.limits.Hold
@@ -72,11 +72,15 @@ func (m *Machine) whileServing() Role {
 	return Lingering
 }
 
-// whileDraining ends the tenure when all is finished. What is void, failed or distrusted is cut off.
+// whileDraining ends the tenure when all is finished: first the requests; then the worker is told that it is passive, and
+// its active work ends. What is void, failed or distrusted is cut off.
 func (m *Machine) whileDraining() Role {
-	cut := m.void || m.fail != nil || !m.trusted || m.now >= m.cancel
-	if !m.shut && cut {
-		m.shut, m.abandon = true, m.now+m.limits.Grace
+	if m.drained && !m.shut && !m.limits.Unsafe.LetGoWorking {
+		m.shut, m.drained, m.waiting = true, false, false
+	}
+	if cut := m.void || m.fail != nil || !m.trusted || m.now >= m.cancel; cut && !m.cut {
+		m.waiting = m.waiting && m.shut
+		m.shut, m.cut, m.abandon = true, true, m.now+m.limits.Grace
 		m.do(Cancel{m.cause()})
 	}
 	if !m.drained && m.now >= m.abandon {
@@ -96,18 +100,19 @@ func (m *Machine) cause() Cause {
 	return Demoted
 }
 
-// stepDrain asks for the end of what was taken, once nothing more is taken.
+// stepDrain asks for the end of what was taken, once nothing more is taken, and then for the end of all that the worker
+// does as the active one.
 func (m *Machine) stepDrain() {
 	if m.role == Draining && m.sub == subClosed && !m.waiting {
 		m.waiting = true
-		m.do(Drain{})
+		m.do(Drain{Work: m.shut})
 	}
 }
 
 // stepTell tells the worker its mode when that differs from what it was told last. To be passive in
-// another epoch is no difference.
+// another epoch is no difference. One that is to stop, and has finished, is stopped without that.
 func (m *Machine) stepTell() {
-	if m.life != Running {
+	if m.life != Running || !m.want.Assigned && m.shut && !m.cut {
 		return
 	}
 	t := m.mode()

@@ -8,5 +8,6 @@ type Unsafe struct {
 	ForgetRelease bool // who let go serves again by the entry that it had
 	AnyRelease    bool // a release counts for whatever entry there is now
 	KeepTenure    bool // a new incarnation goes on with what the one before it served
+	LetGoWorking  bool // a replica lets go before its worker has heard that it is passive, and while its active work goes on
 	ReportFailing bool // a replica is reported as given up while its handler still runs
 }
