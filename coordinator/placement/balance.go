@@ -17,6 +17,7 @@ func Balance(nodes []Node, children []Child, budget int) []Plan {
 	b := newBalancer(nodes, children, budget)
 	b.finishMoves()
 	b.drain()
+	b.leavePinned()
 	b.spreadZones()
 	b.evenReplicas()
 	if len(b.plans) == 0 {
@@ -44,11 +45,17 @@ func newBalancer(nodes []Node, children []Child, budget int) *balancer {
 	sortByName(b.children)
 	b.still = make([]bool, len(children))
 	for i, h := range b.children {
-		b.still[i] = len(h.at) > 0 && len(h.Unready) == 0 && len(h.at) <= h.target && h.complete(b.cluster) &&
-			(!h.Pinned || b.nodes[h.at[0]].Draining)
+		b.still[i] = len(h.at) > 0 && len(h.Unready) == 0 && len(h.at) <= h.target && h.complete(b.cluster)
 		b.load(h.settled(), h.Exclusive, 1)
 	}
 	return b
+}
+
+// leavePinned has the steps that follow leave those children where they are that somebody put there.
+func (b *balancer) leavePinned() {
+	for k, h := range b.children {
+		b.still[k] = b.still[k] && !h.Pinned
+	}
 }
 
 // settled returns where h will be when the move that is under way is done.

@@ -17,7 +17,7 @@ type Child struct {
 	// one more than wanted is right for now. False if that plan has been overtaken by another source.
 	Moving bool
 	// Pinned says that somebody asked for the first replica to be where it is: Balance leaves the child
-	// alone, unless that node drains.
+	// alone, but for what draining nodes hold of it.
 	Pinned bool
 	// Current lists the nodes of its living replicas in promotion order: of an exclusive child, the
 	// first is active.

@@ -92,6 +92,7 @@ func TestScenario_DrainEmptiesANode(t *testing.T) {
 		h.put(placement.Child{Name: fmt.Sprintf("everywhere%d", i), Want: 3, Exclusive: i%2 == 0})
 	}
 	h.settle(t, 100)
+	h.put(placement.Child{Name: "moved by hand", Want: 2, Exclusive: true, Pinned: true, Current: []string{"b", "a"}})
 	h.node("a").Draining = true
 	if n := h.repair(t); n != 0 {
 		t.Errorf("the drain made Repair move %d children", n)
