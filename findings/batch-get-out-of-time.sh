@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A batch read whose time is up looks like a complete, shorter one (orbit.go jetstreamext 0.3.2, natsext 0.1.3)
 #
-# Expected: GetBatch and GetLastMsgsFor give each message or an error. Their documentation says "any error received during iteration will
-# terminate the loop" and that an error comes "if there are no messages"; a context that has ended is an error everywhere else in nats.go.
+# Expected: GetBatch and GetLastMsgsFor give each message or an error. By their documentation an error ends the loop, and even an empty result is
+# one; a context that has ended is an error everywhere else in nats.go.
 #
 # Happens: when the context's deadline passes, the loop just ends: no error, fewer messages or none at all. RequestMany (natsext) takes
 # a deadline, a timeout and a closed subscription for the normal end of a scatter-gather, and the batch reads are built on it. The

@@ -2,7 +2,7 @@
 # A repeated increment of a JetStream counter is recognised, but its answer has no value (nats-server 2.15.3)
 #
 # Expected: an increment with a Nats-Msg-Id can be retried like any publish: the second answer says "duplicate" and carries the counter's
-# value, as ADR-49 has it ("the PubAck will include the value post-increment"), so that the caller needs no read.
+# value: ADR-49 has the value in every answer, so that the caller needs no read.
 #
 # Happens: the answer to the retry has `duplicate: true` and no `val`. A client that takes the value from the answer has none just when
 # the first answer was lost; one that parses a missing value as zero reports 0. What the counter stood at after the first try can't be

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Counter entries read by GetMultiple have no increment (orbit.go counters 0.1.2)
 #
-# Expected: Get and GetMultiple give the same Entry. The field's comment says "most recent increment value for this entry, useful for
-# recounting and auditing", and ADR-49 asks for it in both.
+# Expected: Get and GetMultiple give the same Entry. The field for the last increment is there for audits and recounts by its comment, which
+# are done over many counters, and ADR-49 makes no difference between the two.
 #
 # Happens: Get sets Incr, GetMultiple leaves it nil for every entry. It reads and checks the header (a bad one is an error), then builds
-# the Entry without it (GetMultiple in counters.go). A nil *big.Int looks like 0 when printed by some methods and is a fault in others.
+# the Entry without it (GetMultiple in counters.go).
 # For a subject that does not exist, Get says ErrNoCounterForSubject, GetMultiple jetstreamext.ErrNoMessages, which does not match it.
 #
 # Versions: orbit.go counters 0.1.2, nats-server 2.15.3. Date: 2026-11-29.

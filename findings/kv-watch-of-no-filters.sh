@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A watch of an empty list of keys is a watch of the whole bucket (nats.go 1.55.0)
 #
-# Expected: WatchFiltered and ListKeysFiltered with no filters give nothing or an error: "watch for any updates to keys that match the keys
-# argument", and no key matches none. The batch read for the same purpose (GetLastMsgsFor in orbit.go) refuses an empty list.
+# Expected: WatchFiltered and ListKeysFiltered with no filters give nothing or an error: they are for the keys that match the filters, and no key
+# matches none. The batch read for the same purpose (GetLastMsgsFor in orbit.go) refuses an empty list.
 #
 # Happens: both give every key of the bucket. For a consumer no filter means all, and the KV layer puts ">" in for an empty list.
 # A caller that works the list out (the keys it owns, those of a role) and finds none gets, and is sent, everything.

@@ -2,7 +2,7 @@
 # Path keys that contain a dot come back as other keys, and collide (orbit.go kvcodec 0.1.2)
 #
 # Expected: PathCodec makes paths usable as keys: what was put under "etc/app.conf" is listed as "etc/app.conf". The codec's own comments
-# speak of "round-trip compatibility"; dots are legal in the keys of a bucket and usual in paths.
+# promise that keys survive the way there and back; dots are legal in the keys of a bucket and usual in paths.
 #
 # Happens: slashes become dots and, on the way back, all dots become slashes. "etc/app.conf" is listed as "etc/app/conf"; putting
 # "etc/app/conf" overwrites it without a word, so a file and a folder of one name before the dot share a value. A trailing slash is dropped

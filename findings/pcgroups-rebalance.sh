@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One member more or less moves twice as many partitions as needed (orbit.go pcgroups 0.2.2)
 #
-# Expected: when a fourth member joins three on 12 partitions, 3 partitions move, to it. The function that assigns them says that it
-# distributes "trying to minimize the number of partitions getting re-distributed".
+# Expected: when a fourth member joins three on 12 partitions, 3 partitions move, to it. The function that assigns them says in
+# a comment that it tries to have as few as possible change hands.
 #
 # Happens: 6 of 12 move. GeneratePartitionFilters gives the sorted members consecutive blocks, so all borders shift. With 64
 # partitions and 8 to 9 members 36 move, where 7 would do. A group of ordered handlers pauses for each of them.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A daily message schedule skips the day on which clocks go forward and runs twice when they go back (nats-server 2.15.3)
 #
-# Expected: "0 30 2 * * *" in America/New_York runs once a day, all year. ADR-51 calls the format "normal cron behavior" and quotes
-# crontab(5); cron(8) of the same cron says that a job whose time is skipped runs right after the change, and that one whose time
+# Expected: "0 30 2 * * *" in America/New_York runs once a day, all year. ADR-51 refers to cron and
+# crontab(5) for the format; cron(8) of the same cron says that a job whose time is skipped runs right after the change, and that one whose time
 # occurs twice runs once.
 #
 # Happens: on 14 March 2027 the job at 02:30 does not run. On 7 November 2027 the job at 01:30 runs twice, an hour apart, as two stored
