@@ -17,6 +17,10 @@ type Filter struct {
 	Node string
 	// Tag leaves out children whose metadata does not have this "tag".
 	Tag string
+	// Incomplete leaves out children with all the living replicas that they want.
+	Incomplete bool
+	// Failed leaves out children that no node gave up, or that are to be tried again where they were given up.
+	Failed bool
 }
 
 // pageSize is how many children one request lists: with specs of a usual size far below the largest
@@ -45,7 +49,7 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[ChildInfo, error]
 			yield(ChildInfo{}, fmt.Errorf("list children: %w", err))
 			return
 		}
-		req := protocol.ListRequest{Filter: f.Children, Node: f.Node, Tag: f.Tag, Limit: pageSize}
+		req := protocol.ListRequest{Filter: f.Children, Node: f.Node, Tag: f.Tag, Incomplete: f.Incomplete, Failed: f.Failed, Limit: pageSize}
 		for {
 			page, err := c.page(ctx, req)
 			if err != nil {

@@ -108,8 +108,12 @@ type ListRequest struct {
 	Filter string `json:"filter,omitempty"`
 	Node   string `json:"node,omitempty"`
 	Tag    string `json:"tag,omitempty"`
-	After  string `json:"after,omitempty"` // continue after this name
-	Limit  int    `json:"limit,omitempty"` // default and maximum 1000
+	// Incomplete: only children with fewer living replicas than they want. Failed: only those that some node gave up, and does
+	// not try again yet. With both: only those that are both.
+	Incomplete bool   `json:"incomplete,omitempty"`
+	Failed     bool   `json:"failed,omitempty"`
+	After      string `json:"after,omitempty"` // continue after this name
+	Limit      int    `json:"limit,omitempty"` // default and maximum 1000
 }
 
 // ListResponse is one page, sorted by name. More says that there are others after the last.
@@ -157,6 +161,17 @@ type NodeInfo struct {
 	Coordinator bool `json:"coordinator"`
 }
 
+// MaxNamed is how many names a status has of each kind.
+const MaxNamed = 20
+
+// Named names what a status counts: of each kind the first MaxNamed, sorted.
+type Named struct {
+	NoActive   []string `json:"no_active,omitempty"`
+	Incomplete []string `json:"incomplete,omitempty"`
+	Failed     []string `json:"failed,omitempty"`
+	Lost       []string `json:"lost,omitempty"`
+}
+
 // StatusResponse answers ctl.status: the health of the hub.
 type StatusResponse struct {
 	Hub         string      `json:"hub"`
@@ -168,7 +183,10 @@ type StatusResponse struct {
 	Wanted      int         `json:"wanted"`     // replicas that the specs ask for
 	NoActive    int         `json:"no_active"`  // children without a living replica
 	Incomplete  int         `json:"incomplete"` // children with fewer replicas than wanted
+	Failed      int         `json:"failed"`     // children that some node gave up, and does not try again yet
+	Lost        int         `json:"lost"`       // nodes that are gone without having left, as long as their records are kept
 	Settled     bool        `json:"settled"`    // every node has carried out the current view
+	Named       Named       `json:"named"`
 	BadEntries  []string    `json:"bad_entries,omitempty"`
 	// Refused says how much input was refused, by the word of the Reason. What was not refused is left out.
 	Refused map[string]Refused `json:"refused,omitempty"`

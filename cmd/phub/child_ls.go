@@ -22,6 +22,8 @@ func (a *app) addChildLs(parent *fisk.CmdClause) {
 	cmd.Arg("filter", "Name, or filter over names as in NATS subjects: orders.>").StringVar(&c.filter.Children)
 	cmd.Flag("node", "Only children with a replica on this node").PlaceHolder("NODE").StringVar(&c.filter.Node)
 	cmd.Flag("tag", "Only children with this tag").PlaceHolder("TAG").StringVar(&c.filter.Tag)
+	cmd.Flag("incomplete", "Only children with fewer living replicas than they want").UnNegatableBoolVar(&c.filter.Incomplete)
+	cmd.Flag("failed", "Only children that some node gave up, and does not try again yet").UnNegatableBoolVar(&c.filter.Failed)
 	cmd.Flag("names", "Print the names only").UnNegatableBoolVar(&c.names)
 }
 

@@ -205,6 +205,42 @@ func TestStatus_ShowsWhatWasRefused(t *testing.T) {
 	}
 }
 
+// The exit code is the verdict's, and what is wrong has names.
+func TestStatus_SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	judged := func(st phub.Status) *fakeHub {
+		hub := newFakeHub(t)
+		hub.control(protocol.VerbStatus, st)
+		hub.control(protocol.VerbNodes, phub.Nodes{})
+		hub.control(protocol.VerbList, protocol.ListResponse{})
+		return hub
+	}
+	st := phub.Status{Hub: "h", Children: 9, Settled: true, Lost: 1, Incomplete: 7}
+	st.Named = protocol.Named{Lost: []string{"node9"}, Incomplete: []string{"a", "b", "c", "d", "e", "f", "g"}}
+	judged(st).run("status").want(t, 0, "  7 children with fewer replicas than wanted: a, b, c, d, e and 2 more\n  1 node lost: node9\n", "")
+	st.NoActive, st.Named.NoActive = 1, []string{"a"}
+	hub := judged(st)
+	hub.run("status").want(t, exitFailed, "  1 child without a living replica: a\n", "")
+	r := hub.run("status", "--json")
+	r.want(t, exitFailed, `"health": "CRITICAL"`, "")
+	if r.err != "" {
+		t.Errorf("got %q beside the screen, want nothing", r.err)
+	}
+}
+
+func TestChildLs_AsksForWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	hub.serve(hub.subjects.Control(protocol.VerbList), func(msg *nats.Msg) any {
+		var r protocol.ListRequest
+		hub.check(json.Unmarshal(msg.Data, &r))
+		return protocol.ListResponse{Children: []phub.ChildInfo{{Child: fmt.Sprintf("incomplete_%t_failed_%t", r.Incomplete, r.Failed)}}, Total: 1}
+	})
+	hub.run("child", "ls", "--names").wantExactly(t, 0, "incomplete_false_failed_false\n", "")
+	hub.run("child", "ls", "--names", "--incomplete").wantExactly(t, 0, "incomplete_true_failed_false\n", "")
+	hub.run("child", "ls", "--names", "--failed").wantExactly(t, 0, "incomplete_false_failed_true\n", "")
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	for want, st := range map[string]phub.Status{
@@ -212,6 +248,7 @@ func TestJudge(t *testing.T) {
 		"WARNING 1":  {Settled: true, Incomplete: 1},
 		"WARNING 2":  {BadEntries: []string{"x"}},
 		"CRITICAL 2": {NoActive: 1, Incomplete: 1, Settled: true},
+		"WARNING 3":  {Failed: 1, Lost: 2},
 	} {
 		health, problems := judge(&st)
 		if got := fmt.Sprintf("%s %d", health, len(problems)); got != want {

@@ -21,7 +21,9 @@ type status struct {
 func (a *app) addStatus(cli *fisk.Application) {
 	c := &status{app: a}
 	cmd := cli.Command("status", "Health of the hub in one screen (read-only)").Action(a.does(a.asking(c.run)))
-	cmd.HelpLong("The first line is the verdict: OK, WARNING or CRITICAL. Exit code 0 says that the hub answered.")
+	cmd.HelpLong("The first line is the verdict: OK, WARNING or CRITICAL, and the lines below it say why. CRITICAL: a child has no living replica. " +
+		"WARNING: less is there than is wanted, or a node is lost; its record is kept for an hour, or until a node of that name joins. " +
+		"Exit code 0 says that the hub answered and the verdict is OK or WARNING; 1, that it is CRITICAL, or that no hub answered.")
 	cmd.Flag("limit", "Show at most N children, 0 for none; default is 50").PlaceHolder("N").Default(fmt.Sprint(statusChildren)).Validator(isCount).IntVar(&c.limit)
 }
 
@@ -49,11 +51,20 @@ func (c *status) run(ctx context.Context, client *phub.Client) error {
 	}
 	health, problems := judge(&st)
 	if c.app.json {
-		return c.app.printJSON(statusJSON{st, health, problems, nodes.Nodes, children})
+		err = c.app.printJSON(statusJSON{st, health, problems, nodes.Nodes, children})
+	} else {
+		c.app.healthLine(&st, health, problems)
+		c.screen(&st, nodes.Nodes, children)
 	}
-	c.app.healthLine(&st, health, problems)
+	if err == nil && health == healthCritical {
+		err = errSilent
+	}
+	return err
+}
+
+func (c *status) screen(st *phub.Status, nodes []phub.NodeInfo, children []phub.ChildInfo) {
 	c.app.printf("\n")
-	c.app.nodeTable(nodes.Nodes)
+	c.app.nodeTable(nodes)
 	if c.limit > 0 {
 		c.app.printf("\n")
 		c.app.childTable(children)
@@ -61,7 +72,6 @@ func (c *status) run(ctx context.Context, client *phub.Client) error {
 	if more := st.Children - len(children); more > 0 {
 		c.app.printf("… and %d more: phub child ls\n", more)
 	}
-	return nil
 }
 
 func firstChildren(ctx context.Context, client *phub.Client, limit int) ([]phub.ChildInfo, error) {
@@ -80,28 +90,53 @@ func firstChildren(ctx context.Context, client *phub.Client, limit int) ([]phub.
 	return children, nil
 }
 
+// The verdicts.
+const (
+	healthOK       = "OK"
+	healthWarning  = "WARNING"
+	healthCritical = "CRITICAL"
+)
+
 // judge returns the verdict on a hub, and what is wrong with it.
 func judge(st *phub.Status) (health string, problems []string) {
-	health, problems = "OK", []string{}
+	health, problems = healthOK, []string{}
 	warn := func(found bool, level, format string, args ...any) {
 		if !found {
 			return
 		}
 		problems = append(problems, fmt.Sprintf(format, args...))
-		if health != "CRITICAL" {
+		if health != healthCritical {
 			health = level
 		}
 	}
-	warn(st.NoActive > 0, "CRITICAL", "%s without a living replica", plural(st.NoActive, "child", "children"))
-	warn(st.Incomplete > 0, "WARNING", "%s with fewer replicas than wanted", plural(st.Incomplete, "child", "children"))
-	warn(!st.Settled, "WARNING", "view %d not carried out everywhere yet", st.View)
-	warn(len(st.BadEntries) > 0, "WARNING", "foreign entries in the buckets: %s", strings.Join(st.BadEntries, ", "))
+	warn(st.NoActive > 0, healthCritical, "%s without a living replica%s", plural(st.NoActive, "child", "children"), named(st.Named.NoActive, st.NoActive))
+	warn(st.Incomplete > 0, healthWarning, "%s with fewer replicas than wanted%s", plural(st.Incomplete, "child", "children"), named(st.Named.Incomplete, st.Incomplete))
+	warn(st.Failed > 0, healthWarning, "%s given up by a node%s", plural(st.Failed, "child", "children"), named(st.Named.Failed, st.Failed))
+	warn(st.Lost > 0, healthWarning, "%s lost%s", plural(st.Lost, "node", "nodes"), named(st.Named.Lost, st.Lost))
+	warn(!st.Settled, healthWarning, "view %d not carried out everywhere yet", st.View)
+	warn(len(st.BadEntries) > 0, healthWarning, "foreign entries in the buckets: %s", strings.Join(st.BadEntries, ", "))
 	return health, problems
+}
+
+// namesShown is how many names one line of the status screen has.
+const namesShown = 5
+
+// named lists the first names of all that there are.
+func named(names []string, all int) string {
+	if len(names) == 0 {
+		return ""
+	}
+	shown := names[:min(len(names), namesShown)]
+	text := ": " + strings.Join(shown, ", ")
+	if more := all - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // healthLine prints the verdict and the numbers.
 func (a *app) healthLine(st *phub.Status, health string, problems []string) {
-	colour := map[string]int{"OK": green, "WARNING": yellow, "CRITICAL": red}[health]
+	colour := map[string]int{healthOK: green, healthWarning: yellow, healthCritical: red}[health]
 	a.printf("%s  hub %s: %s, %s, %d of %s running; view %d, coordinator %s\n",
 		a.paint(colour, health), st.Hub, plural(st.Nodes, "node", "nodes"), plural(st.Children, "child", "children"),
 		st.Replicas, plural(st.Wanted, "replica", "replicas"), st.View, dash(st.Coordinator.Node))

@@ -59,9 +59,6 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 // pageLimit is how many children a page of a list has at most.
 const pageLimit = 1000
 
-// badEntryBytes bounds what the status says of one foreign entry, in bytes.
-const badEntryBytes = 256
-
 func (m *Machine) list(e ControlReceived, r protocol.ListRequest) (any, *protocol.Problem) {
 	if err := checkList(&r); err != nil {
 		return nil, badRequest(e.Verb, err)
@@ -113,6 +110,12 @@ func checkList(r *protocol.ListRequest) error {
 func (m *Machine) matches(r *protocol.ListRequest, child string, spec *protocol.Spec) bool {
 	if r.Filter != "" && !MatchFilter(r.Filter, child) || r.Tag != "" && spec.Metadata[protocol.TagKey] != r.Tag {
 		return false
+	}
+	if r.Incomplete || r.Failed {
+		c := m.condition(child, spec)
+		if r.Incomplete && c.have >= c.want || r.Failed && !c.failed {
+			return false
+		}
 	}
 	if r.Node == "" {
 		return true
@@ -167,35 +170,4 @@ func (m *Machine) nodeInfo(name string) protocol.NodeInfo {
 		*text = protocol.Cut(*text, protocol.MaxText)
 	}
 	return n
-}
-
-func (m *Machine) status() protocol.StatusResponse {
-	v := m.history.View()
-	s := protocol.StatusResponse{
-		Hub: m.cfg.Hub, View: v.Number, Coordinator: v.Coordinator, Nodes: len(v.Members),
-		Children: len(m.specs.specs), Config: m.settings(),
-		Refused: m.refusedInput(),
-		Settled: len(m.lead.placing.unsettled) == 0 && len(m.lead.placing.dirty) == 0 && len(m.lead.placing.queue) == 0 && !m.lead.placing.all,
-	}
-	for child, st := range m.specs.specs {
-		want := min(st.spec.Redundancy.Replicas(len(v.Members)), protocol.MaxFactor)
-		have := 0
-		if e := m.history.Entry(child); e != nil {
-			have = len(m.alive(e))
-		}
-		s.Wanted += want
-		s.Replicas += have
-		if have == 0 {
-			s.NoActive++
-		}
-		if have < want {
-			s.Incomplete++
-		}
-	}
-	for _, b := range m.badKeys() {
-		if len(s.BadEntries) < pageLimit {
-			s.BadEntries = append(s.BadEntries, protocol.Cut(b.String(), badEntryBytes))
-		}
-	}
-	return s
 }
