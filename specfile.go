@@ -201,7 +201,7 @@ func parseField(path string, data []byte, to reflect.Value) error {
 	return nil
 }
 
-const specFields = "child, kind, args, metadata, restart {policy, max, within}, " +
+const specFields = "child, kind, args, metadata, restart {policy, max, within}, handler_limit, " +
 	"redundancy {strategy, replication_factor, replication_model, redundancy_signal}"
 
 // fieldError says what is wrong with the value at a path, in the words of a spec and not in those of Go.

@@ -39,4 +39,6 @@ var (
 	ErrDemoted   = worker.ErrDemoted
 	ErrStopped   = worker.ErrStopped
 	ErrFailed    = worker.ErrFailed
+	// ErrHandlerLimit is of a handler only: it ran longer than the child's HandlerLimit.
+	ErrHandlerLimit = worker.ErrHandlerLimit
 )

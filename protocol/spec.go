@@ -19,9 +19,11 @@ type Spec struct {
 	// Args are the worker's own. At most MaxSpecBytes, with the metadata.
 	Args map[string]string `json:"args,omitempty"`
 	// Metadata is for whoever looks children up; phub reads only "tag".
-	Metadata   map[string]string `json:"metadata,omitempty"`
-	Restart    Restart           `json:"restart"`
-	Redundancy Redundancy        `json:"redundancy"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Restart  Restart           `json:"restart"`
+	// HandlerLimit is how long a handler may run before its replica counts as failed. Default: as long as it likes.
+	HandlerLimit Duration   `json:"handler_limit,omitempty"`
+	Redundancy   Redundancy `json:"redundancy"`
 }
 
 // TagKey is the key in Metadata by which children are listed together.
@@ -29,6 +31,12 @@ const TagKey = "tag"
 
 // MaxSpecBytes bounds the args and metadata of one spec together, in bytes.
 const MaxSpecBytes = 64 << 10
+
+// The least and the greatest limit of a handler. A shorter one than the least is a mistake about units.
+const (
+	MinHandlerLimit = 10 * time.Millisecond
+	MaxHandlerLimit = 24 * time.Hour
+)
 
 // Restart says what happens when a replica's worker ends, fails or panics.
 type Restart struct {
@@ -266,6 +274,9 @@ func (s *Spec) Validate() error {
 	if err := s.Restart.validate(); err != nil {
 		return err
 	}
+	if d := s.HandlerLimit.Std(); d != 0 && (d < MinHandlerLimit || d > MaxHandlerLimit) {
+		return &FieldError{"handler_limit", d.String(), "0 (for none), or 10ms to 24h"}
+	}
 	if err := s.Redundancy.Validate(); err != nil {
 		return err
 	}
@@ -355,6 +366,7 @@ func (s *Spec) Difference(o *Spec) string {
 		{"restart.policy", s.Restart.Policy, o.Restart.Policy},
 		{"restart.max", s.Restart.Max, o.Restart.Max},
 		{"restart.within", s.Restart.Within.Std(), o.Restart.Within.Std()},
+		{"handler_limit", s.HandlerLimit.Std(), o.HandlerLimit.Std()},
 	} {
 		if f.s != f.o {
 			return fmt.Sprintf("%s is %v there, found %v", f.field, f.s, f.o)
@@ -385,6 +397,7 @@ func mapDifference(field string, s, o map[string]string) string {
 
 // Equal reports whether two specs ask for the same.
 func (s *Spec) Equal(o *Spec) bool {
-	return s.Child == o.Child && s.Kind == o.Kind && s.Restart == o.Restart && s.Redundancy == o.Redundancy &&
+	return s.Child == o.Child && s.Kind == o.Kind && s.Restart == o.Restart && s.HandlerLimit == o.HandlerLimit &&
+		s.Redundancy == o.Redundancy &&
 		maps.Equal(s.Args, o.Args) && maps.Equal(s.Metadata, o.Metadata)
 }

@@ -167,6 +167,7 @@ const (
 const (
 	CauseNotActive = "not_active" // 503: the replica took nothing
 	CauseCancelled = "cancelled"  // 504: it lost its role while it handled the request
+	CauseLimit     = "limit"      // 504: the handler ran longer than the child's handler_limit
 	CausePanic     = "panic"      // 502: the handler panicked
 	CauseReply     = "reply"      // 413 and 500: what the handler replied can't be sent
 )

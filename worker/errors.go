@@ -17,6 +17,8 @@ var (
 	ErrStopped = errors.New("phub: the replica is being stopped")
 	// ErrFailed is the cause when the replica failed: it panicked, or its Run returned.
 	ErrFailed = errors.New("phub: the replica failed")
+	// ErrHandlerLimit is the cause when the handler ran longer than the child's HandlerLimit.
+	ErrHandlerLimit = errors.New("phub: the handler ran longer than its limit")
 )
 
 // ErrNotHandled is for a handler that did nothing with a request, and wants it to be sent again: the answer

@@ -17,8 +17,9 @@ import (
 // handle gives one request to the worker and answers it.
 func (s *slot) handle(j *job) {
 	r := &Request{Child: s.child, Node: s.h.cfg.Node, Epoch: j.epoch, Data: j.in.Data, Header: j.in.Header}
+	j.limit = s.limited(j)
 	data, ok, err := s.call(j, r)
-	if !ok || j.in.Reply == nil {
+	if !ok || !j.limit.over() || j.in.Reply == nil {
 		return
 	}
 	if cause := s.lost(j.tenure); cause != nil {
@@ -86,7 +87,7 @@ func (s *slot) recovered(r *run, j *job) {
 		return
 	}
 	s.h.cfg.Logger.Error("a worker panicked", "child", s.child, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if j != nil {
+	if j != nil && j.limit.over() {
 		s.h.fail(j.in, j.run.header(j.epoch), protocol.CodePanic, protocol.CausePanic, fmt.Sprintf("the worker of %s on %s panicked: %v", s.child, s.h.cfg.Node, p))
 	}
 	r.cancel(ErrFailed)

@@ -43,6 +43,7 @@ type job struct {
 	run    *run
 	tenure *tenure
 	epoch  uint64
+	limit  *limit // of the handler; nil: none
 	mode   ModeChange
 	ctx    context.Context // of the change of mode
 }

@@ -43,6 +43,9 @@ func (a *app) showChild(c *phub.ChildInfo) {
 	t.add("Kind", s.Kind)
 	t.add("Redundancy", redundancyText(s.Redundancy))
 	t.add("Restart", fmt.Sprintf("%s, %d in %s", s.Restart.Policy, s.Restart.Max, s.Restart.Within.Std()))
+	if s.HandlerLimit > 0 {
+		t.add("Handler limit", s.HandlerLimit.Std().String())
+	}
 	if len(s.Args) > 0 {
 		t.add("Args", pairs(s.Args))
 	}

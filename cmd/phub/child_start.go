@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/choria-io/fisk"
 
@@ -19,6 +20,7 @@ type childStart struct {
 	model    string
 	signal   string
 	restart  string
+	limit    time.Duration
 	args     []string
 	metadata []string
 	tag      string
@@ -30,7 +32,7 @@ type childStart struct {
 
 // startFlags are the flags that give the fields of a spec.
 var startFlags = map[string]string{
-	"kind": "--kind", "args": "--arg", "metadata": "--metadata, --tag", "args and metadata": "--arg, --metadata",
+	"kind": "--kind", "handler_limit": "--handler-limit", "args": "--arg", "metadata": "--metadata, --tag", "args and metadata": "--arg, --metadata",
 	"replication_factor": "--replicas", "redundancy.replication_factor": "--replicas",
 }
 
@@ -45,6 +47,8 @@ func (a *app) addChildStart(parent *fisk.CmdClause) {
 	choice(cmd, "model", "Which replicas take requests", models).PlaceHolder("MODEL").StringVar(&c.model)
 	choice(cmd, "signal", "Which replicas are told of their mode", signals).PlaceHolder("SIGNAL").StringVar(&c.signal)
 	choice(cmd, "restart", "When a worker that ended is restarted", policies).PlaceHolder("POLICY").StringVar(&c.restart)
+	cmd.Flag("handler-limit", "How long a handler may run before its replica is restarted, such as 30s; by default as long as it likes").
+		PlaceHolder("TIME").Validator(isDuration).DurationVar(&c.limit)
 	cmd.Flag("arg", "Argument of the worker, as key=value").Short('a').PlaceHolder("K=V").StringsVar(&c.args)
 	cmd.Flag("metadata", "Metadata of the children, as key=value").PlaceHolder("K=V").StringsVar(&c.metadata)
 	cmd.Flag("tag", "Tag, to list them by").PlaceHolder("TAG").StringVar(&c.tag)
@@ -85,7 +89,7 @@ func (c *childStart) specs() ([]phub.Spec, error) {
 
 // describes reports whether a flag is given that says what children are like.
 func (c *childStart) describes() bool {
-	return c.kind+c.replicas+c.model+c.signal+c.restart+c.tag != "" || len(c.args)+len(c.metadata) > 0 || c.numbers.count != 0 || c.numbers.from != 1
+	return c.kind+c.replicas+c.model+c.signal+c.restart+c.tag != "" || c.limit != 0 || len(c.args)+len(c.metadata) > 0 || c.numbers.count != 0 || c.numbers.from != 1
 }
 
 func (c *childStart) fromFlags() ([]phub.Spec, error) {
@@ -115,7 +119,7 @@ func (c *childStart) fromFlags() ([]phub.Spec, error) {
 
 // template returns the spec that all children of the flags share.
 func (c *childStart) template() (phub.Spec, error) {
-	s := phub.Spec{Kind: c.kind, Restart: phub.Restart{Policy: protocol.RestartPolicy(c.restart)}}
+	s := phub.Spec{Kind: c.kind, Restart: phub.Restart{Policy: protocol.RestartPolicy(c.restart)}, HandlerLimit: protocol.Duration(c.limit)}
 	if c.kind == "" {
 		return s, hint{usagef("--kind is missing: which worker the children run"), "--kind echo, or --kind counter"}
 	}

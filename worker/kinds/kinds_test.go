@@ -164,7 +164,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func setup(t *testing.T, kind string, args map[string]string) *fixture {
+func setup(t *testing.T, kind string, args map[string]string, change ...func(*protocol.Spec)) *fixture {
 	t.Helper()
 	f := &fixture{net: &net{}, log: &logBuffer{}, refused: &refused.Counter{}}
 	log := slog.New(slog.NewTextHandler(f.log, nil))
@@ -184,6 +184,9 @@ func setup(t *testing.T, kind string, args map[string]string) *fixture {
 	f.Trust(int64(time.Hour), "test")
 	s := protocol.Spec{Child: "c", Kind: kind, Args: args, Redundancy: protocol.Redundancy{Signal: protocol.SignalAll}}.WithDefaults(protocol.Redundancy{})
 	s.Restart.Max = 1
+	for _, f := range change {
+		f(&s)
+	}
 	f.Assign(1, []protocol.Assignment{{Child: "c", View: 1, Assigned: true, Spec: &s, SpecRev: 1, Mode: protocol.Active, Epoch: 1}}, false)
 	return f
 }
@@ -303,6 +306,18 @@ func TestExec_ClosedStdoutRestartsTheProgram(t *testing.T) {
 	f.settled(t)
 	want(t, f.ask(t, "close stdout"), "502 the program of c on n1 ended while it handled the request: found its stdout closed")
 	eventually(t, f.log, func() bool { return strings.HasPrefix(f.ask(t, "hello").String(), "hello c") })
+}
+
+// A program that forgets a reply holds its child up for as long as it lives, unless the child has a limit.
+func TestExec_ForgottenReplyRestartsTheProgram(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "exec", program("plain"), func(s *protocol.Spec) { s.HandlerLimit = protocol.Duration(200 * time.Millisecond) })
+	f.settled(t)
+	want(t, f.ask(t, "silent"), "504 its effect is unknown: on n1, a handler ran longer than 200ms, the child's handler_limit")
+	want(t, f.ask(t, "hello"), "hello c")
+	if n := strings.Count(f.log.String(), "program up"); n != 2 {
+		t.Errorf("the program was started %d times, want 2", n)
+	}
 }
 
 // Not parallel: it sets a variable of the process.
