@@ -5,7 +5,7 @@
 # were: the connection was open all the time, the subscription is there (IsValid says so), the micro service runs (Stopped says no).
 #
 # Happens: the first reload removes the subscription at the server (processSubsOnConfigReload in server/client.go) and tells the client by an
-# asynchronous permission error that names no subscription. The client keeps it as valid; nobody subscribes again. After the second
+# asynchronous permission error, which gives the subject only in its text. The client keeps it as valid; nobody subscribes again. After the second
 # reload requests still find no responders and messages are lost, for as long as the connection lasts. Only a reconnect,
 # or a new subscription, brings it back. A service of nats.go's micro package stays up and deaf, PING included.
 #
