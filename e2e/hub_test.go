@@ -38,6 +38,7 @@ type testHub struct {
 	failover         string        // that they ask for; "" is the default
 	lease, authority time.Duration // the same; 0 is the default
 	without          string        // the safety rule that they do without; "" is none
+	recordOnly       string        // begins the ids of the requests that are recorded; "" is all
 }
 
 // startHub starts nodes and waits until the hub is settled.
@@ -62,7 +63,7 @@ func startHubWith(t *testing.T, c *natsCluster, failover string, nodes ...string
 func (h *testHub) start(name string) *process {
 	h.t.Helper()
 	program, args := bin.testnode, []string{
-		"-hub", hubName, "-name", name, "-url", h.nats.url(), "-record", h.records(name), "-busy", "1ms",
+		"-hub", hubName, "-name", name, "-url", h.nats.url(), "-record", h.records(name), "-record-only", h.recordOnly, "-busy", "1ms",
 		"-failover", h.failover, "-lease", h.lease.String(), "-authority", h.authority.String(),
 	}
 	if h.without != "" {

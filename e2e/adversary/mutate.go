@@ -1,6 +1,7 @@
 package adversary
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
@@ -179,11 +180,11 @@ func (m mutator) bytes(data []byte) []byte {
 
 // junk returns n bytes that mean nothing.
 func (m mutator) junk(n int) []byte {
-	out := make([]byte, n)
-	for i := range out {
-		out[i] = byte(m.rnd.UintN(256))
+	out := make([]byte, 0, n+8)
+	for len(out) < n {
+		out = binary.LittleEndian.AppendUint64(out, m.rnd.Uint64())
 	}
-	return out
+	return out[:n]
 }
 
 // oversized returns up to n bytes of a kind that costs whoever reads it: deep nesting, long strings, long

@@ -11,11 +11,15 @@ import (
 // unknownKind is one that no node has.
 const unknownKind = "nobody_has_this"
 
-// spared says why a message is not sent; "" if it is. Left out is what phub obeys by right, which is no defect,
-// and what phub's documents say that somebody with such rights can do:
+// spared says why a message is not sent; "" if it is. Left out is what phub obeys by right, which is no defect:
 //
-//   - a well-formed request to stop a child that the client asks, or to start one that is not of the Mob or asks
-//     for more replicas than there are nodes: whoever may publish to `ctl.>` operates the hub.
+//   - a well-formed request to stop a child that the client asks, or to start one that is not of the Mob or is of a kind
+//     that nodes have besides the Mob's, or to drain a node: whoever may publish to `ctl.>` operates the hub.
+//
+// Values in the nodes bucket come seldom, and more so under living nodes' own keys: see ownKeyEvery. A node that finds something
+// else under its key goes on only if it has read all that was stored in the bucket since its own record: one that was written
+// over before that may have been a fence. Otherwise it ends and joins anew. If that befalls all nodes at once, nobody
+// coordinates until authority and leases are over. The README says so of who may write to the buckets.
 //
 // What the Generator never makes needs no look here:
 //
@@ -24,14 +28,15 @@ const unknownKind = "nobody_has_this"
 //   - atomic batches that are begun and not ended: the server takes 50 of them for each stream and 10 s, and
 //     then no other, which is its own bound on who writes to that stream;
 //   - answers into inboxes of others: those are private, or whoever publishes there speaks for the server;
-//   - heartbeats that a living incarnation might have sent itself, but for replays of its own: whoever may
-//     publish to `int.coord.beat` is a node, and nodes trust each other.
+//   - records and views signed with a key of its own, which make it a node: nodes trust each other.
 func spared(w World, m Message) string {
 	switch {
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbStop):
 		return sparedStop(w, m.Data)
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbStart):
 		return sparedStart(w, m.Data)
+	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbDrain):
+		return sparedDrain(w, m.Data)
 	}
 	return ""
 }
@@ -45,6 +50,14 @@ func sparedStop(w World, data []byte) string {
 		if slices.Contains(w.Children, c) {
 			return "it stops " + c + " by right"
 		}
+	}
+	return ""
+}
+
+func sparedDrain(w World, data []byte) string {
+	var r protocol.DrainRequest
+	if json.Unmarshal(data, &r) == nil && slices.Contains(w.Nodes, r.Node) {
+		return "it drains " + r.Node + " by right"
 	}
 	return ""
 }

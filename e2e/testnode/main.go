@@ -32,6 +32,7 @@ func run() error {
 	flag.StringVar(&opts.URL, "url", "", "NATS servers")
 	busy := flag.Duration("busy", 0, "how long a handler works")
 	path := flag.String("record", "", "file to append what is handled to")
+	only := flag.String("record-only", "", "record only requests whose payload begins with this")
 	store := flag.String("store", "", "URL of what registers are written to")
 	inOrder := flag.Bool("in-order", false, "connect to the first NATS server that can be reached")
 	lease := flag.Duration("lease", 0, "the hub's lease; 0: the default")
@@ -54,7 +55,7 @@ func run() error {
 	defer log.Close()
 	opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opts.Kinds = map[string]phub.Kind{
-		"recorder": func(r phub.Replica) (phub.Worker, error) { return newRecorder(r, log, *busy), nil },
+		"recorder": func(r phub.Replica) (phub.Worker, error) { return newRecorder(r, log, *only, *busy), nil },
 		"register": func(phub.Replica) (phub.Worker, error) { return newRegisters(*store), nil },
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 // is its id, and the reply's too.
 type recorder struct {
 	log     io.Writer // each Write is one line, appended whole
+	only    string    // begins the ids of what is logged
 	busy    time.Duration
 	node    string
 	replica string
@@ -25,9 +27,9 @@ type recorder struct {
 
 var replicas atomic.Int64
 
-func newRecorder(r phub.Replica, log io.Writer, busy time.Duration) *recorder {
+func newRecorder(r phub.Replica, log io.Writer, only string, busy time.Duration) *recorder {
 	return &recorder{
-		log: log, busy: busy, node: r.Node,
+		log: log, only: only, busy: busy, node: r.Node,
 		replica: fmt.Sprintf("%s/%d/%d", r.Node, os.Getpid(), replicas.Add(1)),
 	}
 }
@@ -52,6 +54,9 @@ func (w *recorder) Handle(ctx context.Context, m *phub.Message) ([]byte, error) 
 }
 
 func (w *recorder) write(p history.Phase, m *phub.Message) error {
+	if !bytes.HasPrefix(m.Data, []byte(w.only)) {
+		return nil
+	}
 	line, err := json.Marshal(history.Line{
 		At: clock.Now(), Phase: p, ID: string(m.Data), Child: m.Child, Node: w.node,
 		Replica: w.replica, Epoch: m.Epoch, PID: os.Getpid(),

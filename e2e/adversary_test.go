@@ -1,0 +1,221 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/internal/clock"
+	"github.com/phub-io/phub/internal/worstcase"
+	"github.com/phub-io/phub/protocol"
+)
+
+var (
+	adversaryFor  = flag.Duration("adversary.for", time.Minute, "how long TestAdversary attacks the hub")
+	adversarySeed = flag.Uint64("adversary.seed", 0, "what TestAdversary draws its messages from; 0: another one each time")
+	adversaryRows = flag.String("adversary.rows", "", "a regular expression: TestAdversary keeps to the rows of docs/wire.md whose first column matches it")
+)
+
+const (
+	// asked is how many children the plain client asks.
+	asked = 50
+	// askedEvery is the interval at which it asks each of them.
+	askedEvery = 100 * time.Millisecond
+	// wholeWithin is how long after the end of the attack the hub may take to be as it was.
+	wholeWithin = 5 * time.Second
+)
+
+// A client with all rights in the account attacks the hub by everything that package adversary draws, while a
+// plain client asks 50 children. See there for what it leaves out, and why.
+func TestAdversary(t *testing.T) {
+	seed := *adversarySeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano() % 1e9)
+	}
+	t.Logf("seed %d: -adversary.seed %d -adversary.for %v draws the same messages from the same hub", seed, seed, *adversaryFor)
+	h := &testHub{t: t, nats: startNATS(t, 3), recordOnly: "plain-", nodes: map[string]*process{}}
+	h.dir = h.nats.dir
+	h.connect()
+	names := []string{"node1", "node2", "node3"}
+	for _, name := range names {
+		h.start(name)
+	}
+	h.settled(len(names))
+	children := h.children(asked)
+	h.settled(len(names))
+	l := newLoad(t, hubName)
+	l.name = h.recordOnly
+	l.connect(h.nats)
+	l.send(children, askedEvery)
+	h.served(l, children)
+
+	before := h.refused()
+	canary := h.startCanary()
+	memory := h.watchMemory()
+	a := h.startAttack(seed, names, children, canary)
+	from := clock.Now()
+	a.during(*adversaryFor)
+	a.stop()
+	h.whole(a, len(names), children)
+	memory.stop()
+	h.refusedMore(before)
+
+	h.lived(names)
+	h.neverUnserved(l, a, children, from)
+	memory.flat()
+	canary.unchanged()
+	h.check(l)
+}
+
+// refused returns what the status says of input that was refused.
+func (h *testHub) refused() map[string]phub.Refused {
+	h.t.Helper()
+	var refused map[string]phub.Refused
+	eventually(h.t, 10*time.Second, "the hub tells its status", func() error {
+		s, err := h.status()
+		refused = s.Refused
+		return err
+	})
+	return refused
+}
+
+// refusedMore fails the test unless the status tells of what the adversary sent, with its rate.
+func (h *testHub) refusedMore(before map[string]phub.Refused) {
+	h.t.Helper()
+	var total, rate int64
+	after := h.refused()
+	for reason, r := range after {
+		total += int64(r.Total) - int64(before[reason].Total)
+		rate += int64(r.PerMinute)
+	}
+	h.t.Logf("the status counts %d refused inputs, %d in the last minute: %v", total, rate, after)
+	if *adversaryRows == "" && (total < 1000 || rate < 100) {
+		h.t.Errorf("the status counts %d refused inputs, %d in the last minute: fewer than were sent by far", total, rate)
+	}
+}
+
+// lived fails the test if a node's process has ended, or its log shows a panic or a data race.
+func (h *testHub) lived(names []string) {
+	h.t.Helper()
+	for _, name := range names {
+		p := h.nodes[name]
+		select {
+		case <-p.done:
+			h.t.Errorf("the process of %s has ended: %v", name, p.cmd.ProcessState)
+		default:
+		}
+		data, err := os.ReadFile(p.log)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, bad := range []string{"panic:", "panicked", "fatal error:", "DATA RACE"} {
+			if i := bytes.Index(data, []byte(bad)); i >= 0 {
+				h.t.Errorf("%s's log has %q:\n%s", name, bad, data[i:min(len(data), i+2000)])
+			}
+		}
+		h.t.Logf("%s wrote %d kB of log", name, len(data)>>10)
+	}
+}
+
+// neverUnserved fails the test for each child that was unserved for longer than the formulas of
+// docs/failover.md allow if a node fails. No node does here; but what the adversary writes may cost a view,
+// as a node's end does.
+func (h *testHub) neverUnserved(l *load, a *attack, children []string, from int64) {
+	h.t.Helper()
+	limit := h.worstCase()
+	var worst time.Duration
+	outcomes := map[string]int{}
+	for _, child := range children {
+		s := h.serviceOf(l, child, from)
+		worst = max(worst, s.Gap)
+		for o, n := range s.Outcomes {
+			outcomes[o] += n
+		}
+		if s.Gap > limit {
+			h.t.Errorf("%s was not served for %v, allowed is %v: %v", child, s.Gap, limit, s)
+		}
+	}
+	h.t.Logf("no child was unserved for more than %v, allowed is %v; requests: %v; sent: %s", worst, limit, outcomes, a.summary())
+}
+
+// worstCase is the longest time that the formulas give a node to be replaced, with what a write and a round
+// trip take on a busy machine of two cores.
+func (h *testHub) worstCase() time.Duration {
+	d := worstcase.Deployment{
+		Config: protocol.Config{}.WithDefaults(), Nodes: len(h.nodes), Servers: len(h.nats.servers), Asked: true,
+		RoundTrip: 20 * time.Millisecond, Write: 100 * time.Millisecond, Dial: 50 * time.Millisecond,
+	}
+	var limit time.Duration
+	for _, c := range d.Cases()[:4] { // those without a server's end
+		limit = max(limit, c.Takes)
+	}
+	return limit
+}
+
+// whole fails the test unless the hub is as it was, in time: first all that the client asks, and then, when an
+// operator has removed what the adversary left, everything.
+func (h *testHub) whole(a *attack, nodes int, children []string) {
+	h.t.Helper()
+	began := time.Now()
+	eventually(h.t, wholeWithin, "after the attack all children are whole", func() error {
+		if s, err := h.status(); err != nil || s.Nodes != nodes {
+			return fmt.Errorf("%d nodes, view %d by %s, %v", s.Nodes, s.View, s.Coordinator.Node, err)
+		}
+		return h.allRun(children)
+	})
+	h.t.Logf("the children were whole %v after the attack", time.Since(began).Round(time.Millisecond))
+	a.cleanUp()
+	began = time.Now()
+	eventually(h.t, wholeWithin, "after all foreign values are removed the hub is whole", func() error {
+		if s, err := h.status(); err != nil || s.Children != len(children) {
+			return fmt.Errorf("%d children, %v", s.Children, err)
+		}
+		out, code := h.tryWithin(wholeWithin, "status")
+		if code != 0 || !strings.HasPrefix(out, "OK") {
+			return fmt.Errorf("phub status, exit code %d: %s", code, out)
+		}
+		return h.allRun(children)
+	})
+	h.t.Logf("the hub was whole %v after it was cleaned up", time.Since(began).Round(time.Millisecond))
+}
+
+// allRun returns nil if each of the children has an active replica and a passive one, and both run.
+func (h *testHub) allRun(children []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	missing := slices.Clone(children)
+	var example phub.ChildInfo
+	for info, err := range h.client.List(ctx, phub.Filter{}) {
+		if err != nil {
+			return err
+		}
+		active, passive := 0, 0
+		for _, r := range info.Replicas {
+			switch {
+			case r.State != protocol.Running:
+			case r.Mode == phub.Active:
+				active++
+			default:
+				passive++
+			}
+		}
+		if active == 1 && passive == 1 {
+			missing = slices.DeleteFunc(missing, func(c string) bool { return c == info.Child })
+		} else if slices.Contains(children, info.Child) {
+			example = info
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%d children without a running active and a running passive replica, %s among them: %+v", len(missing), example.Child, example)
+	}
+	return nil
+}
