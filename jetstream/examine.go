@@ -47,6 +47,7 @@ type Finding struct {
 type BucketFinding struct {
 	Bucket   string
 	Replicas int      // as configured
+	Kept     int      // servers that keep it, current or not: fewer than Replicas after one was taken away from it
 	Leader   string   // "" if there is none
 	Behind   []string // servers that are offline, or behind the leader
 	Err      error    // what is wrong with it
@@ -167,9 +168,10 @@ func (x *examiner) buckets(ctx context.Context) {
 		})
 		if f.Err = h.bucketError("look at", b, err); err == nil {
 			f.Replicas, f.Err = info.Config.Replicas, h.checkBucket(b, &info.Config)
-			f.Leader = x.Server
+			f.Leader, f.Kept = x.Server, 1
 			if c := info.Cluster; c != nil {
 				f.Leader = c.Leader
+				f.Kept += len(c.Replicas)
 				for _, r := range c.Replicas {
 					if r.Offline || !r.Current {
 						f.Behind = append(f.Behind, r.Name)

@@ -95,6 +95,9 @@ func (d *diagnosis) checkBuckets() []check {
 			bad(fmt.Sprintf("bucket %s has no leader: it takes no writes", b.Bucket), "bring back the NATS servers that are down")
 		case len(b.Behind) > 0:
 			bad(fmt.Sprintf("bucket %s: %s behind or offline", b.Bucket, strings.Join(b.Behind, ", ")), "wait, or bring back those NATS servers")
+		case b.Kept < b.Replicas:
+			bad(fmt.Sprintf("bucket %s is kept by %s, and is configured for %d: a server was taken away from it, and NATS does not replace it", b.Bucket, plural(b.Kept, "server", "servers"), b.Replicas),
+				fmt.Sprintf("nats stream edit KV_%s --replicas %d, then the same with %d", b.Bucket, max(b.Replicas-1, 1), b.Replicas))
 		case b.Replicas < want:
 			bad(fmt.Sprintf("bucket %s is kept by %s of %d", b.Bucket, plural(b.Replicas, "server", "servers"), d.x.Servers),
 				fmt.Sprintf("nats stream edit KV_%s --replicas %d", b.Bucket, want))
@@ -103,7 +106,7 @@ func (d *diagnosis) checkBuckets() []check {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	return []check{{checkBuckets, resultOK, fmt.Sprintf("buckets of hub %s: each kept by %s, all of them current", d.hub, plural(d.x.Buckets[0].Replicas, "server", "servers")), ""}}
+	return []check{{checkBuckets, resultOK, fmt.Sprintf("buckets of hub %s: each kept by %s, all of them current", d.hub, plural(d.x.Buckets[0].Kept, "server", "servers")), ""}}
 }
 
 func (d *diagnosis) checkEvidence() check {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/phub-io/phub"
 	"github.com/phub-io/phub/internal/natsembed"
@@ -183,6 +186,47 @@ func TestDoctor_TooFewReplicasAreWrong(t *testing.T) {
 	i := slices.IndexFunc(report.Checks, func(c check) bool { return c.Name == checkBuckets })
 	if want := "nats stream edit KV_phub_h_nodes --replicas 3"; report.Checks[i].Try != want {
 		t.Errorf("found %q to try, expected %q", report.Checks[i].Try, want)
+	}
+}
+
+// NATS says that it did what it was asked for, and goes on with one server fewer than the bucket is configured for.
+func TestDoctor_AServerTakenAwayFromABucketIsWrong(t *testing.T) {
+	t.Parallel()
+	c := natstest.ClusterWith(t, natsembed.Config{Name: "phub", Account: testAccount, Change: func(o *server.Options) {
+		sys := server.NewAccount("SYS")
+		o.SystemAccount, o.Accounts = sys.Name, append(o.Accounts, sys)
+		o.Users = append(o.Users, &server.User{Username: "sys", Password: "sys", Account: sys})
+	}})
+	joinHub(t, c.URL(), func(*phub.Options) {})
+	js, err := jetstream.New(natstest.Connect(t, c.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := func() *jetstream.StreamInfo {
+		s, err := js.Stream(t.Context(), "KV_phub_h_nodes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo()
+	}
+	order, err := json.Marshal(map[string]string{"peer": info().Cluster.Replicas[0].Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	system := natstest.Connect(t, c.Servers[0].URL(), nats.UserInfo("sys", "sys"))
+	if m, err := system.Request("$JS.API.SERVER.EVACUATE", order, 10*time.Second); err != nil || !strings.Contains(string(m.Data), `"success":true`) {
+		t.Fatalf("found %+v, %v, expected that the server is taken away", m, err)
+	}
+	for end := time.Now().Add(20 * time.Second); len(info().Cluster.Replicas) > 1 || info().Cluster.Leader == ""; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("found %+v, expected a leader and one replica", info().Cluster)
+		}
+	}
+	report, results := doctor(t, c.URL(), exitFailed)
+	wantResults(t, results, checkBuckets, resultWrong)
+	i := slices.IndexFunc(report.Checks, func(c check) bool { return c.Name == checkBuckets })
+	if found := report.Checks[i].Found; !strings.HasPrefix(found, "bucket phub_h_nodes is kept by 2 servers, and is configured for 3") {
+		t.Errorf("found %q", found)
 	}
 }
 
