@@ -87,6 +87,9 @@ func (c *controlCall) try(ctx context.Context) (*nats.Msg, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", c.verb, err)
 	}
+	if err := foreign(c.client.subjects.Control(c.verb), c.client.hub, msg); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.verb, err)
+	}
 	if p := problemOf(msg); p != nil {
 		return nil, controlError{p}
 	}

@@ -53,7 +53,7 @@ func (f *fakeHub) respond(msg *nats.Msg, v any) {
 	if err != nil {
 		f.t.Error(err)
 	}
-	if err := msg.Respond(data); err != nil {
+	if err := msg.RespondMsg(&nats.Msg{Header: nats.Header{protocol.HeaderNode: {"node9"}}, Data: data}); err != nil {
 		f.t.Error(err)
 	}
 }

@@ -179,6 +179,9 @@ func (r *request) transport(err error) error {
 // judge says what an answer comes to.
 func (r *request) judge(msg *nats.Msg) (*Reply, outcome, error) {
 	r.unheard = time.Time{}
+	if err := foreign(r.client.subjects.Request(r.child), r.client.hub, msg); err != nil {
+		return nil, done, r.transport(err)
+	}
 	epoch, _ := strconv.ParseUint(msg.Header.Get(protocol.HeaderEpoch), 10, 64) // 0: not said
 	node := msg.Header.Get(protocol.HeaderNode)
 	code := msg.Header.Get(protocol.HeaderErrorCode)

@@ -99,6 +99,10 @@ func (s *Session) refuse(reply string, p *protocol.Problem) {
 }
 
 func (s *Session) send(reply string, header nats.Header, data []byte) {
+	if header == nil {
+		header = nats.Header{}
+	}
+	header[protocol.HeaderNode] = []string{s.cfg.Node} // by which clients tell a node's answer from anybody else's
 	if err := s.reply(reply, header, data); err != nil {
 		s.log.Debug("answer control request", "error", err)
 	}

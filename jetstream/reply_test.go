@@ -303,8 +303,9 @@ func TestControl_HandsOnlyErrorHeadersOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Header) != 2 || m.Header.Get(protocol.HeaderErrorCode) != "404" || m.Header.Get(protocol.HeaderError) != "no such child" {
-		t.Errorf("headers %v, expected the error's alone", m.Header)
+	if len(m.Header) != 3 || m.Header.Get(protocol.HeaderErrorCode) != "404" || m.Header.Get(protocol.HeaderError) != "no such child" ||
+		m.Header.Get(protocol.HeaderNode) != "n" {
+		t.Errorf("headers %v, expected the error's and the node alone", m.Header)
 	}
 }
 

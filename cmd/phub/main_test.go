@@ -85,11 +85,17 @@ func (f *fakeHub) serve(subject string, answer func(msg *nats.Msg) any) {
 		switch v := answer(msg).(type) {
 		case nil:
 		case *nats.Msg:
+			if v.Header == nil {
+				v.Header = nats.Header{}
+			}
+			if v.Header.Get(protocol.HeaderNode) == "" {
+				v.Header.Set(protocol.HeaderNode, "node9")
+			}
 			f.check(msg.RespondMsg(v))
 		default:
 			data, err := json.Marshal(v)
 			f.check(err)
-			f.check(msg.Respond(data))
+			f.check(msg.RespondMsg(&nats.Msg{Header: nats.Header{protocol.HeaderNode: {"node9"}}, Data: data}))
 		}
 	})
 	f.check(err)

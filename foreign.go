@@ -1,0 +1,33 @@
+package phub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/phub-io/phub/protocol"
+)
+
+// ErrForeign is in what a request returns when somebody answered who is no node of a hub: a stream that records the
+// subject, most often, or another program's service.
+var ErrForeign = errors.New("phub: the answer is not phub's")
+
+// foreign returns an error if a message is not the answer of a node: each of those names itself.
+func foreign(subject, hub string, msg *nats.Msg) error {
+	if msg.Header.Get(protocol.HeaderNode) != "" {
+		return nil
+	}
+	var ack struct {
+		Stream string `json:"stream"`
+		Seq    uint64 `json:"seq"`
+	}
+	if json.Unmarshal(msg.Data, &ack) == nil && ack.Stream != "" && ack.Seq > 0 {
+		return fmt.Errorf("%w: found stream %s, which stores what is sent to %s and answers for itself, expected a node of hub %s; "+
+			"try: leave phub.%s.> out of the stream's subjects; phub.%s.mode.> and phub.%s.event.> may be recorded",
+			ErrForeign, protocol.Quote(ack.Stream), subject, hub, hub, hub, hub)
+	}
+	return fmt.Errorf("%w: found somebody who answers on %s without the header %s, expected a node of hub %s; try: nats micro ls, to see which services there are",
+		ErrForeign, subject, protocol.HeaderNode, hub)
+}
