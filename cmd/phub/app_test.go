@@ -78,6 +78,7 @@ func TestUsageErrors_Exit2AndSayWhatToTry(t *testing.T) {
 		"child start a --kind echo --restart x":          "error: --restart: found \"x\", want permanent, transient or temporary\n",
 		"child start a -k a.b":                           "error: --kind: found \"a.b\", want ",
 		"child start a -k echo --replicas many":          "error: --replicas: found \"many\", want 1 to 1000, or cluster_size\nTry: phub child start --help",
+		"child start a -k echo --handler-limit 1ms":      "error: --handler-limit: found 1ms, want 0 (for none), or 10ms to 24h",
 		"child start a -k echo --replicas 0":             "error: --replicas: found",
 		"child start a -k echo --arg novalue":            "--arg: found \"novalue\", want KEY=VALUE",
 		"child start a -k echo --arg =x":                 "--arg: found \"=x\", want KEY=VALUE",
