@@ -287,6 +287,13 @@ const maxFormer = 64
 
 // reincarnate starts this node's membership anew, after a fence.
 func (m *Machine) reincarnate(why string) {
+	if m.leaving { // it is out, and its running side has stopped
+		m.stepDown(why)
+		if !m.left {
+			m.hasLeft()
+		}
+		return
+	}
 	m.note(Warn, "incarnation %s of %s ended (%s): joining again as a new one", m.self.ID, m.self.Node, why)
 	m.trust.drop("fenced")
 	m.setTrust()
