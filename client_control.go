@@ -73,9 +73,55 @@ func (c *controlCall) run(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
+// try sends the request, and again to some other node while no answer comes, and returns the first answer of use: the node that
+// took it may have died, or wait for a coordinator that did. The hub carries equal requests out once.
 func (c *controlCall) try(ctx context.Context) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.perTry)
 	defer cancel()
+	answers := make(chan controlAnswer, len(hedges)+1)
+	send := func() {
+		msg, err := c.ask(ctx)
+		answers <- controlAnswer{msg, err}
+	}
+	go send()
+	timer := time.NewTimer(hedges[0])
+	defer timer.Stop()
+	for asked, open := 1, 1; ; {
+		select {
+		case a := <-answers:
+			if open--; open == 0 || !isVague(a.err) {
+				return a.msg, a.err
+			}
+		case <-timer.C:
+			c.uncertain = true
+			go send()
+			asked, open = asked+1, open+1
+			if asked <= len(hedges) {
+				timer.Reset(hedges[asked-1])
+			}
+		}
+	}
+}
+
+// hedges are the times after which a request is sent once more, each after the one before.
+var hedges = [...]time.Duration{2 * time.Second, 4 * time.Second}
+
+type controlAnswer struct {
+	msg *nats.Msg
+	err error
+}
+
+// isVague reports whether the same request, on its way by another node, may still get a better answer.
+func isVague(err error) bool {
+	var p controlError
+	if errors.As(err, &p) {
+		return p.Code == protocol.CodeBusy || p.Code == protocol.CodeHubNotServed || p.Code == protocol.CodeCancelled
+	}
+	return err != nil && !errors.Is(err, ErrDenied)
+}
+
+// ask sends the request once.
+func (c *controlCall) ask(ctx context.Context) (*nats.Msg, error) {
 	msg, err := c.client.denials.request(ctx, &nats.Msg{Subject: c.client.subjects.Control(c.verb), Data: c.data})
 	switch {
 	case errors.Is(err, ErrDenied):

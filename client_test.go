@@ -127,6 +127,28 @@ func TestControl_RetriesWithoutACoordinator(t *testing.T) {
 	}
 }
 
+// The node that took the request dies with it: another one is asked 2 s later, not when the whole wait is over.
+func TestControl_AsksAnotherNodeWhileOneIsSilent(t *testing.T) {
+	t.Parallel()
+	hub, client := setup(t)
+	requests := hub.serve(hub.subjects.Control(protocol.VerbStop), func(n int, msg *nats.Msg) {
+		if n == 0 {
+			return // it dies
+		}
+		hub.respond(msg, protocol.StopResponse{Results: []phub.ChildResult{
+			{Child: "c", Error: &phub.Problem{Code: protocol.CodeNotFound, Message: "no child c"}}, // the first one may have stopped it
+		}})
+	})
+	began := time.Now()
+	results, err := client.Stop(within(t, 30*time.Second), []string{"c"}, nil)
+	if err != nil || results[0].Error != nil {
+		t.Errorf("got %+v, %v", results, err)
+	}
+	if took := time.Since(began); requests.count() != 2 || took > 8*time.Second {
+		t.Errorf("got an answer to request %d after %v, want one to the second, which is sent after 2 s", requests.count(), took)
+	}
+}
+
 func TestControl_GivesUp(t *testing.T) {
 	t.Parallel()
 	hub, client := setup(t)
