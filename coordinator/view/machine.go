@@ -390,7 +390,7 @@ func (m *Machine) nodeHeard(r Record) {
 	case own && m.key.busy && bytes.Equal(r.Value, m.key.value):
 		return // its answer is about to come
 	case own && r.Revision > m.nodes.Revision(r.Key):
-		m.nodes.wild(m.now.Mono, r.Revision)
+		m.nodes.wild(m.now.Mono, r)
 		return
 	case !m.nodes.Heard(m.now.Mono, r):
 		return

@@ -52,6 +52,7 @@ type Nodes struct {
 	// contested says that two live records claim one revision.
 	contested bool
 	authors   Keys                   // say who wrote what
+	foreign   bool                   // since the last read somebody spoke of a record that its author did not write
 	minor     func(node string) bool // whether nothing rests on a node's record at this moment; nil: something does
 }
 
@@ -115,7 +116,7 @@ func (n *Nodes) Heard(now time.Duration, r Record) bool {
 		n.mark(now, r.Revision)
 		return false
 	case !n.tame(r) && !n.unsafe.ObeyRecords:
-		n.wild(now, r.Revision)
+		n.wild(now, r)
 		return false
 	}
 	n.mark(now, r.Revision)
@@ -134,9 +135,10 @@ func (n *Nodes) same(r Record) bool {
 }
 
 // wild has the bucket read because of a live record that is more than a sign of life.
-func (n *Nodes) wild(now time.Duration, revision uint64) {
-	n.hinted(revision, now)
-	n.contested = n.contested || n.read < revision && revision <= n.last
+func (n *Nodes) wild(now time.Duration, r Record) {
+	n.hinted(r.Revision, now)
+	n.contested = n.contested || n.read < r.Revision && r.Revision <= n.last
+	n.foreign = n.foreign || n.isForeign(r)
 }
 
 // wants reports whether the bucket is to be read because of what was heard.
