@@ -249,10 +249,14 @@ func (b *batch) fail(from, to int, err error) {
 	if b.err == nil {
 		b.err = err
 	}
+	code := protocol.CodeHubNotServed
+	if errors.Is(err, ErrNotStored) {
+		code = protocol.CodeNotStored
+	}
 	for i := from; i < to; i++ {
 		b.results[i].Error = &Problem{
-			Code:    protocol.CodeHubNotServed,
-			Message: "not answered: " + err.Error(),
+			Code:    code,
+			Message: "whether this was done is unknown: " + err.Error(),
 			Try:     "the same again: children that exist with an equal spec are left as they are",
 		}
 	}

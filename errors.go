@@ -27,6 +27,10 @@ var (
 	// ErrNoCoordinator is returned when nodes answer, but none of them coordinated the hub before the
 	// deadline. Whether the request had an effect is unknown; starts, stops and moves may be repeated.
 	ErrNoCoordinator = errors.New("phub: no coordinator")
+	// ErrNotStored is returned when the hub can't do what was asked for because NATS refuses what it writes, or has not answered
+	// for 10 s: the text has NATS's reason. Whether the request takes effect is unknown, unless the text says that nothing was
+	// done; starts, stops and moves may be repeated.
+	ErrNotStored = errors.New("phub: NATS does not store what the hub writes")
 	// ErrPermanent is in what Join and Run return when NATS, or the way to it, is set up wrongly: waiting
 	// won't mend it, a person must act. Most such errors are a *SetupError.
 	ErrPermanent = coordinator.ErrPermanent
@@ -122,9 +126,11 @@ func (e *ChildrenError) Error() string {
 // Unwrap gives errors.As the Problem of the first.
 func (e *ChildrenError) Unwrap() error { return e.Failed[0].Error }
 
-// Is reports whether target is ErrNoChild, and the first does not exist.
+// Is reports whether target is ErrNoChild, and the first does not exist; or ErrNotStored, and that is why the first is not as
+// asked for.
 func (e *ChildrenError) Is(target error) bool {
-	return target == ErrNoChild && e.Failed[0].Error.Code == protocol.CodeNotFound
+	code := e.Failed[0].Error.Code
+	return target == ErrNoChild && code == protocol.CodeNotFound || target == ErrNotStored && code == protocol.CodeNotStored
 }
 
 // notAsAsked returns a *ChildrenError if any of the results has an error.
@@ -154,6 +160,8 @@ func (e controlError) Is(target error) bool {
 		return e.Code == protocol.CodeNotFound
 	case ErrNoCoordinator:
 		return e.Code == protocol.CodeHubNotServed
+	case ErrNotStored:
+		return e.Code == protocol.CodeNotStored
 	}
 	return false
 }

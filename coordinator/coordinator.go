@@ -233,6 +233,7 @@ func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 func (c *Coordinator) report() protocol.Report {
 	r := c.cfg.Local.Report()
 	r.Refused = c.cfg.Refused.Counts()
+	r.Trouble = c.machine.Troubles()
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -245,7 +246,7 @@ func (l *loop) start(a view.Action) {
 	case view.Load:
 		l.beside(min(loadWait<<min(a.Try, 8), loadMost), func(ctx context.Context) view.Event {
 			records, last, err := l.session.Since(ctx, a.Bucket, a.After)
-			return view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last, Outcome: outcome(err)}
+			return view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.ReadKey:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
@@ -255,22 +256,22 @@ func (l *loop) start(a view.Action) {
 	case view.WriteNode:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
 			rev, err := l.session.WriteNode(ctx, a.Record, a.Last)
-			return view.NodeWritten{Write: a, Revision: rev, Outcome: outcome(err)}
+			return view.NodeWritten{Write: a, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.DropNode:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
 			rev, err := l.session.DropNode(ctx, a.Node, a.Last)
-			return view.NodeDropped{Drop: a, Revision: rev, Outcome: outcome(err)}
+			return view.NodeDropped{Drop: a, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.CommitWrites:
 		l.beside(writeWait(a.Writes), func(ctx context.Context) view.Event {
 			rev, err := l.session.Commit(ctx, a.Writes)
-			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: outcome(err)}
+			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.WriteSpecs:
 		l.beside(writeWait(a.Writes), func(ctx context.Context) view.Event {
 			rev, err := l.session.WriteSpecs(ctx, a.Writes)
-			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: outcome(err)}
+			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	default:
 		l.startPeer(a)
@@ -360,8 +361,18 @@ func outcome(err error) view.Outcome {
 		return view.Conflict
 	case errors.Is(err, ErrNoResponders):
 		return view.NobodyListens
+	case errors.Is(err, ErrRejected):
+		return view.Rejected
 	}
 	return view.OutcomeUnknown
+}
+
+// cause is what is to be said of an operation on a bucket that failed. The end of a session is not the bucket's.
+func cause(err error) string {
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	return protocol.Cut(strings.ReplaceAll(err.Error(), "phub: ", ""), protocol.MaxText)
 }
 
 // handler puts what arrives into the inbox.

@@ -12,6 +12,9 @@ import (
 var (
 	// ErrConflict is returned when a compare-and-set was refused: nothing was stored.
 	ErrConflict = errors.New("phub: stored revision differs from the expected one")
+	// ErrRejected is returned when NATS says that it does not do what was asked for, and why; whether some of a batch is
+	// stored nevertheless is unknown.
+	ErrRejected = errors.New("phub: rejected by NATS")
 	// ErrNoResponders is returned when nobody listens on a request's subject: it was not received.
 	ErrNoResponders = errors.New("phub: nobody listens")
 	// ErrClosed is returned when the session's connection is closed.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -61,13 +62,22 @@ func (s *Session) createStream(ctx context.Context, cfg jetstream.StreamConfig) 
 // bucketError says of an error that came from a bucket what it may mean.
 func (s *Session) bucketError(doing string, b protocol.Bucket, err error) error {
 	name := b.Name(s.cfg.Hub)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	rejection := s.rejection(b, err)
+	switch {
 	case codeOf(err) == codeStreamNotFound:
-		return fmt.Errorf("%s bucket %s: it was deleted (%w); a node that connects makes it again", doing, name, err)
+		err = fmt.Errorf("%s bucket %s: it was deleted (%w); a node that connects makes it again", doing, name, rejection)
+	case rejection != nil:
+		err = fmt.Errorf("%s bucket %s: %w", doing, name, rejection)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s bucket %s: its stream does not answer; it may have no leader, or too few of its servers are there: %w", doing, name, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%s bucket %s: its stream has no leader at this moment, or it was deleted: %w", doing, name, portError(err))
+	default:
+		return fmt.Errorf("%s bucket %s: %w", doing, name, portError(err))
 	}
-	return fmt.Errorf("%s bucket %s: %w", doing, name, portError(err))
+	s.rejections.bucketRejected(err, time.Now())
+	return err
 }

@@ -17,6 +17,8 @@ const (
 	relayPause  = 20 * time.Millisecond // between two tries while no coordinator listens
 	relayWait   = 10 * time.Second      // for an answer, beyond what the request itself allows
 	maxWait     = 5 * time.Minute
+
+	rejectedPatience = time.Second // with a hub that has no coordinator, while NATS refuses what the nodes write
 )
 
 var verbs = []string{
@@ -56,8 +58,13 @@ func (s *Session) relay(r *room, reply string, data []byte) {
 
 func (s *Session) respond(verb, reply string, data []byte) {
 	m, err := s.askCoordinator(verb, data)
-	switch {
+	switch cause := s.rejections.recent(time.Now()); {
 	case s.life.Err() != nil:
+	case errors.Is(err, nats.ErrNoResponders) && cause != nil:
+		s.refuse(reply, &protocol.Problem{
+			Code:    protocol.CodeNotStored,
+			Message: protocol.Cut(fmt.Sprintf("hub %s has no coordinator; nothing was done: %v", s.cfg.Hub, cause), protocol.MaxText), Try: "phub doctor; then the same again, once NATS stores what the hub writes",
+		})
 	case errors.Is(err, nats.ErrNoResponders):
 		s.refuse(reply, &protocol.Problem{Code: protocol.CodeHubNotServed, Message: fmt.Sprintf("hub %s has no coordinator for %v; nothing was done", s.cfg.Hub, s.cfg.Control.Patience), Try: "wait until a node has taken over, then ask again"})
 	case err != nil:
@@ -73,7 +80,11 @@ func (s *Session) askCoordinator(verb string, data []byte) (*nats.Msg, error) {
 	defer cancel()
 	for begin := time.Now(); ; {
 		m, err := s.nc.RequestWithContext(ctx, s.subjects.Relay(verb), data)
-		if !errors.Is(err, nats.ErrNoResponders) || time.Since(begin) > s.cfg.Control.Patience {
+		patience := s.cfg.Control.Patience
+		if s.rejections.recent(time.Now()) != nil {
+			patience = min(patience, rejectedPatience)
+		}
+		if !errors.Is(err, nats.ErrNoResponders) || time.Since(begin) > patience {
 			return m, err
 		}
 		if err := pause(ctx, relayPause); err != nil {

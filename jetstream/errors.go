@@ -37,6 +37,8 @@ const (
 	codeSequenceInFlight   jetstream.ErrorCode = 10164 // another write to this key is on its way: passes
 	codeBatchIncomplete    jetstream.ErrorCode = 10176 // the batch was given up, nothing of it is stored
 	codeTooManyBatches     jetstream.ErrorCode = 10210
+	codeUnavailable        jetstream.ErrorCode = 10008 // the servers elect a leader, or too few of them are there
+	codeBatchesOff         jetstream.ErrorCode = 10174 // the stream does not take batches
 	codeNoMessage          jetstream.ErrorCode = 10037
 	codeStreamNotFound     jetstream.ErrorCode = 10059
 	codeNameInUse          jetstream.ErrorCode = 10058

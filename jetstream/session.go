@@ -89,17 +89,19 @@ type Session struct {
 	conn     protocol.Conn
 	server   string // its URL
 
-	done      chan struct{} // closed when the connection is
-	once      sync.Once
-	stop      context.CancelFunc
-	life      context.Context // ends with the connection
-	denied    atomic.Pointer[deniedFunc]
-	transport *Transport
-	probes    string // prefix of the inboxes to which probes are answered
-	inboxes   *inboxes
-	replies   refused.Seldom // what is logged of answers that are not sent,
-	overflows refused.Seldom // of messages that are dropped,
-	junk      refused.Seldom // and of those that are not understood
+	done   chan struct{} // closed when the connection is
+	once   sync.Once
+	stop   context.CancelFunc
+	life   context.Context // ends with the connection
+	denied atomic.Pointer[deniedFunc]
+	// rejections are what NATS refused.
+	rejections rejections
+	transport  *Transport
+	probes     string // prefix of the inboxes to which probes are answered
+	inboxes    *inboxes
+	replies    refused.Seldom // what is logged of answers that are not sent,
+	overflows  refused.Seldom // of messages that are dropped,
+	junk       refused.Seldom // and of those that are not understood
 
 	work sync.WaitGroup // goroutines that Close waits for
 
@@ -269,11 +271,12 @@ func (s *Session) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if s.replyDenied(err) {
 		return
 	}
+	published, tell := s.rejections.publishDenied(err, time.Now())
 	if f := s.denied.Load(); f != nil && errors.Is(err, nats.ErrPermissionViolation) {
 		(*f)(err)
 		return
 	}
-	if s.transport.refused(err) {
+	if s.transport.refused(err) || published && !tell {
 		return
 	}
 	s.log.Warn("NATS connection", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", subject, "error", err)

@@ -25,7 +25,7 @@ func (r *Report) check() error {
 	}
 	err := first(
 		atMost("report.waiting", len(r.Waiting)), atMost("report.failed", len(r.Failed)),
-		checkChildren("report.waiting", r.Waiting),
+		checkChildren("report.waiting", r.Waiting), checkTrouble(r.Trouble),
 	)
 	if err != nil {
 		return err
@@ -33,6 +33,18 @@ func (r *Report) check() error {
 	for i, f := range r.Failed {
 		if err := ValidateChild(f.Child); err != nil {
 			return at(index("report.failed", i, ".child"), err)
+		}
+	}
+	return nil
+}
+
+func checkTrouble(texts []string) error {
+	if len(texts) > MaxTrouble {
+		return &FieldError{"report.trouble", fmt.Sprintf("%d texts", len(texts)), fmt.Sprintf("at most %d", MaxTrouble)}
+	}
+	for i, t := range texts {
+		if len(t) > MaxText {
+			return &FieldError{index("report.trouble", i, ""), fmt.Sprintf("%d bytes", len(t)), fmt.Sprintf("at most %d", MaxText)}
 		}
 	}
 	return nil

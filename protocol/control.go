@@ -190,5 +190,7 @@ type StatusResponse struct {
 	BadEntries  []string    `json:"bad_entries,omitempty"`
 	// Refused says how much input was refused, by the word of the Reason. What was not refused is left out.
 	Refused map[string]Refused `json:"refused,omitempty"`
-	Config  Config             `json:"config"`
+	// Trouble says what NATS refuses nodes, or does not answer, in NATS's own words, each with the nodes' names; at most 20.
+	Trouble []string `json:"trouble,omitempty"`
+	Config  Config   `json:"config"`
 }

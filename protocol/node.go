@@ -96,7 +96,12 @@ type Report struct {
 	Active   int      `json:"active"`
 	// Refused counts the input that the node refused since its process began.
 	Refused RefusedCounts `json:"refused,omitzero"`
+	// Trouble is what NATS refuses the node, or does not answer, in NATS's own words. At most MaxTrouble texts.
+	Trouble []string `json:"trouble,omitempty"`
 }
+
+// MaxTrouble is how many texts of trouble a node reports at most: one for each bucket that it can't read, or can't write to.
+const MaxTrouble = 6
 
 // MaxReported bounds the lists of one Report.
 const MaxReported = 500

@@ -394,7 +394,7 @@ func TestReport_TellsChildrenWithoutAnAnswer(t *testing.T) {
 	lost := errors.New("start: no coordinator")
 	results := []phub.ChildResult{
 		{Child: "c1", Replicas: []phub.ReplicaState{{Node: "node1", Mode: phub.Active, State: protocol.Running}}},
-		{Child: "c2", Error: &phub.Problem{Message: "not answered: " + lost.Error()}},
+		{Child: "c2", Error: &phub.Problem{Message: "whether this was done is unknown: " + lost.Error()}},
 		{Child: "c3", Error: &phub.Problem{Message: "kind is wrong"}},
 	}
 	var out safeBuffer

@@ -115,6 +115,7 @@ func judge(st *phub.Status) (health string, problems []string) {
 	warn(st.Lost > 0, healthWarning, "%s lost%s", plural(st.Lost, "node", "nodes"), named(st.Named.Lost, st.Lost))
 	warn(!st.Settled, healthWarning, "view %d not carried out everywhere yet", st.View)
 	warn(len(st.BadEntries) > 0, healthWarning, "foreign entries in the buckets: %s", strings.Join(st.BadEntries, ", "))
+	warn(len(st.Trouble) > 0, healthWarning, "NATS does not do what the hub needs: %s", strings.Join(st.Trouble, "; "))
 	return health, problems
 }
 

@@ -20,8 +20,8 @@ func (m *Machine) control(e ControlReceived) {
 
 // controlled carries a request out. It returns nil twice if the answer comes later.
 func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
-	if !m.ready() || !m.authority() && !m.cfg.Unsafe.ActAnyway || m.lead.inherits {
-		return nil, &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "the coordinator can't act at this moment", Try: "again"}
+	if !m.acts() {
+		return m.cannotAct(e.Verb)
 	}
 	switch e.Verb {
 	case protocol.VerbStart:
@@ -70,7 +70,7 @@ func (m *Machine) refusesMany(verb string, n int) *protocol.Problem {
 }
 
 func (m *Machine) startRequest(e ControlReceived, r protocol.StartRequest) (any, *protocol.Problem) {
-	if p := m.refusesMany(e.Verb, len(r.Children)); p != nil {
+	if p := cmp.Or(m.refusesMany(e.Verb, len(r.Children)), m.refusesSpecs()); p != nil {
 		return nil, p
 	}
 	results := make([]protocol.ChildResult, len(r.Children))
@@ -118,7 +118,7 @@ func badChild(child string, err error) protocol.ChildResult {
 }
 
 func (m *Machine) stopRequest(e ControlReceived, r protocol.StopRequest) (any, *protocol.Problem) {
-	if p := m.refusesMany(e.Verb, len(r.Children)); p != nil {
+	if p := cmp.Or(m.refusesMany(e.Verb, len(r.Children)), m.refusesSpecs()); p != nil {
 		return nil, p
 	}
 	results := make([]protocol.ChildResult, len(r.Children))
@@ -196,7 +196,7 @@ func (m *Machine) specOpen(child string) bool {
 // unstored answers what is late although the bucket does not hold it yet: it may be, or may never be.
 func unstored(r *protocol.ChildResult, what string) {
 	r.Error = &protocol.Problem{
-		Code: protocol.CodeHubNotServed, Message: "the " + what + " of child " + r.Child + " is not stored yet", Try: "again",
+		Code: protocol.CodeHubNotServed, Message: "whether the " + what + " of child " + r.Child + " takes effect is unknown: it is not stored yet", Try: "again",
 	}
 }
 

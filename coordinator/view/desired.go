@@ -87,7 +87,7 @@ func sameSpec(x, y *protocol.Spec) bool {
 // desiredDue starts the next write of specs.
 func (m *Machine) desiredDue() {
 	d := &m.lead.desired
-	if d.op != nil || len(d.queue) == 0 || m.now.Mono < d.retry || !m.ready() || !m.authority() && !m.cfg.Unsafe.ActAnyway || m.lead.inherits {
+	if d.op != nil || len(d.queue) == 0 || m.now.Mono < d.retry || !m.ready() || !m.authority() && !m.cfg.Unsafe.ActAnyway || m.lead.inherits || m.holdsBack(protocol.ChildrenBucket) {
 		return
 	}
 	n := min(len(d.queue), MaxCommit)

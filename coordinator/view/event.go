@@ -22,12 +22,14 @@ type Event interface {
 // Outcome is how an operation ended.
 type Outcome int
 
-// The outcomes. OutcomeUnknown means that it may take effect still, or never.
+// The outcomes. OutcomeUnknown means that it may take effect still, or never. Rejected means that NATS said why it does not do
+// it; whether some of a batch is stored nevertheless is as unknown.
 const (
 	Done Outcome = iota
 	Conflict
 	NobodyListens
 	OutcomeUnknown
+	Rejected
 )
 
 // Evidence is what the server of a connection says of it.
@@ -69,6 +71,7 @@ type (
 		Records []Record
 		Last    uint64
 		Outcome Outcome
+		Cause   string // what NATS said, or that it was silent; "" after Done and Conflict
 	}
 	// KeyRead answers a ReadKey. A record without a revision says that nothing is left of the key.
 	KeyRead struct {
@@ -82,24 +85,28 @@ type (
 		Write    WriteNode
 		Revision uint64
 		Outcome  Outcome
+		Cause    string
 	}
 	// NodeDropped answers a DropNode.
 	NodeDropped struct {
 		Drop     DropNode
 		Revision uint64 // of the marker in its place
 		Outcome  Outcome
+		Cause    string
 	}
 	// Committed answers a CommitWrites.
 	Committed struct {
 		Nonce    string
 		Revision uint64
 		Outcome  Outcome
+		Cause    string
 	}
 	// SpecsWritten answers a WriteSpecs.
 	SpecsWritten struct {
 		ID       uint64
 		Revision uint64
 		Outcome  Outcome
+		Cause    string
 	}
 	// BeatAnswered answers a SendBeat.
 	BeatAnswered struct {

@@ -35,7 +35,7 @@ func (k *ownKey) disconnected() {
 // keyDue writes the own record when it is time, if nothing stands in the way of it.
 func (m *Machine) keyDue() {
 	k := &m.key
-	if k.busy || k.reading || m.left || m.now.Mono < k.next && !k.urgent && !m.leaving {
+	if k.busy || k.reading || m.left || m.holdsBack(protocol.NodesBucket) || m.now.Mono < k.next && !k.urgent && !m.leaving {
 		return
 	}
 	known := m.nodes.Get(m.self.Node)
@@ -68,7 +68,7 @@ func (m *Machine) freeName(known *Known) {
 	if bad := m.nodes.bad[m.self.Node]; bad != "" {
 		reason = "its record was overwritten (" + bad + ") and not written again"
 	}
-	m.note(Warn, "fencing incarnation %s, which had this node's name: %s", known.ID, reason)
+	m.noteWrite("fencing incarnation %s, which had this node's name: %s", known.ID, reason)
 	m.do(WriteNode{Record: m.fenceOf(known.Incarnation, known.NodeRecord, reason), Last: m.nodes.Revision(m.self.Node)})
 }
 

@@ -86,12 +86,14 @@ func (l *lead) disconnected() {
 func (m *Machine) leadStep(e Event) {
 	switch e := e.(type) {
 	case Committed:
+		m.tried(protocol.PlacementBucket, false, e.Outcome, e.Cause)
 		m.committedOp(e)
 	case BeatReceived:
 		m.answerBeat(e)
 	case ControlReceived:
 		m.control(e)
 	case SpecsWritten:
+		m.tried(protocol.ChildrenBucket, false, e.Outcome, e.Cause)
 		m.specsWritten(e)
 	case LeadFailed:
 		if m.lead != nil {
@@ -161,7 +163,7 @@ func (m *Machine) leadDue() {
 		m.waitsDue()
 	}
 	m.desiredDue()
-	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving {
+	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving && !m.holdsBack(protocol.PlacementBucket) {
 		m.decide()
 	}
 	m.tidyDue()

@@ -67,9 +67,11 @@ type Machine struct {
 	ops     uint64    // counts commits, for their nonces
 	lead    *lead     // nil unless this node holds the role
 	pace    pace
-	refused map[protocol.Bucket]int  // conflicts in a row
-	asked   map[string]time.Duration // when a node's record was last read for a fence
-	kicks   kicks
+	refused map[protocol.Bucket]int // conflicts in a row
+	// troubles are what NATS refuses this node, or does not answer.
+	troubles map[access]*trouble
+	asked    map[string]time.Duration // when a node's record was last read for a fence
+	kicks    kicks
 	// draining says that this node is going to leave, and is to be rid of all that it has before.
 	draining bool
 	stuck    int // how many of its children nobody can take at this moment, as the coordinator says
@@ -85,7 +87,7 @@ const TickEvery = 25 * time.Millisecond
 func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, self: protocol.Incarnation{Node: cfg.Node, ID: cfg.Keys.NewID()},
-		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, asked: map[string]time.Duration{}, kicks: kicks{of: map[string]time.Duration{}},
+		loads: map[protocol.Bucket]*load{}, refused: map[protocol.Bucket]int{}, troubles: map[access]*trouble{}, asked: map[string]time.Duration{}, kicks: kicks{of: map[string]time.Duration{}},
 	}
 	m.forget()
 	m.local.reset()
@@ -134,10 +136,13 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	case RecordsMissed:
 		m.recordsMissed(e.Bucket)
 	case RecordsLoaded:
+		m.tried(e.Bucket, true, e.Outcome, e.Cause)
 		m.loaded(e)
 	case NodeWritten:
+		m.tried(protocol.NodesBucket, false, e.Outcome, e.Cause)
 		m.nodeWritten(e)
 	case NodeDropped:
+		m.tried(protocol.NodesBucket, false, e.Outcome, e.Cause)
 		m.nodeDropped(e)
 	case KeyRead:
 		m.keyRead(e)
@@ -169,6 +174,10 @@ func (m *Machine) Step(now Now, e Event) []Action {
 func (m *Machine) proceed() {
 	m.contactDue()
 	m.loadDue()
+	m.troublesDue()
+	if m.lead != nil {
+		m.blockedDue()
+	}
 	if !m.ready() {
 		m.keepOn()
 		return

@@ -228,7 +228,7 @@ func (m *Machine) fencePeer(p *peer) {
 		return
 	}
 	p.retry = m.now.Mono + rankStep
-	m.note(Warn, "fencing %s: %s", p.in.Node, reason)
+	m.noteWrite("fencing %s: %s", p.in.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(p.in, last, reason), Last: m.nodes.Revision(p.in.Node)})
 }
 

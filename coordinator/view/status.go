@@ -38,7 +38,7 @@ func (m *Machine) status() protocol.StatusResponse {
 	s := protocol.StatusResponse{
 		Hub: m.cfg.Hub, View: v.Number, Coordinator: v.Coordinator, Nodes: len(v.Members),
 		Children: len(m.specs.specs), Config: m.settings(),
-		Refused: m.refusedInput(),
+		Refused: m.refusedInput(), Trouble: m.troubleOf(),
 		Settled: len(m.lead.placing.unsettled) == 0 && len(m.lead.placing.dirty) == 0 && len(m.lead.placing.queue) == 0 && !m.lead.placing.all,
 	}
 	m.countChildren(&s)

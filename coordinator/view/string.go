@@ -9,7 +9,7 @@ import (
 
 // String returns the outcome in a word or two.
 func (o Outcome) String() string {
-	return [...]string{"done", "conflict", "nobody listens", "unknown"}[o]
+	return [...]string{"done", "conflict", "nobody listens", "unknown", "rejected"}[o]
 }
 
 // String returns the evidence in a word.

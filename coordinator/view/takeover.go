@@ -97,7 +97,7 @@ const (
 func (m *Machine) candidate() {
 	v := m.history.View()
 	switch {
-	case m.lead != nil || m.leaving || m.left || m.op != nil:
+	case m.lead != nil || m.leaving || m.left || m.op != nil || m.holdsBack(protocol.PlacementBucket):
 		return
 	case v == nil:
 		m.bootstrap()
@@ -208,7 +208,7 @@ func (m *Machine) knowsSince(at time.Duration) bool {
 // reason to.
 func (m *Machine) fenceCoordinator() {
 	c := &m.coord
-	if c.busy || !m.key.claimed && c.of.Node != m.self.Node {
+	if c.busy || m.holdsBack(protocol.NodesBucket) || !m.key.claimed && c.of.Node != m.self.Node {
 		return
 	}
 	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID && (m.nodes.bad[c.of.Node] == "" || !m.knowsSince(c.since)) {
@@ -220,7 +220,7 @@ func (m *Machine) fenceCoordinator() {
 		return
 	}
 	c.busy = true
-	m.note(Warn, "fencing the coordinator %s: %s", c.of.Node, reason)
+	m.noteWrite("fencing the coordinator %s: %s", c.of.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(c.of, c.last.NodeRecord, reason), Last: m.nodes.Revision(c.of.Node)})
 }
 

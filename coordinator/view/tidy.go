@@ -29,7 +29,7 @@ func (t *tidying) disconnected() { t.queue, t.busy = nil, "" }
 // tidyDue removes a record, if one is due.
 func (m *Machine) tidyDue() {
 	t := &m.lead.tidy
-	if t.busy != "" || !m.ready() || !m.authority() || m.leaving {
+	if t.busy != "" || m.holdsBack(protocol.NodesBucket) || !m.ready() || !m.authority() || m.leaving {
 		return
 	}
 	if len(t.queue) == 0 && m.now.Mono >= t.next {

@@ -29,8 +29,9 @@ type request struct {
 
 // asker is one who waits, under the number of its request.
 type asker struct {
-	id    uint64
-	until time.Duration
+	id      uint64
+	until   time.Duration
+	patient time.Duration // until then it waits also for what NATS refuses
 }
 
 // wait is a request that waits for what it asked for to be done. All who ask the same share it.
@@ -123,7 +124,7 @@ func (m *Machine) wait(e ControlReceived, limit protocol.Duration, node string, 
 		d = defaultWait
 	}
 	r := request{e.Verb, sha256.Sum256(e.Data)}
-	m.lead.waits.add(r, asker{e.ID, m.now.Mono + min(d, maxWait)}, node, results)
+	m.lead.waits.add(r, asker{e.ID, m.now.Mono + min(d, maxWait), m.now.Mono + min(d, causeWait)}, node, results)
 }
 
 // waitsDue answers the requests that are done, or that have waited for long enough. Those that it does not

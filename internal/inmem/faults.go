@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/phub-io/phub/protocol"
 )
 
 // Drop loses each message for which f returns true. from and to are names of nodes; "" stands for plain
@@ -41,6 +43,15 @@ func (n *NATS) LoseAcks(count int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.loseAcks = count
+}
+
+// Reject lets NATS refuse all writes to some buckets with a text, as while its storage is full; "" lets it take them again.
+func (n *NATS) Reject(why string, buckets ...protocol.Bucket) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, b := range buckets {
+		n.rejects[b] = why
+	}
 }
 
 // Silence lets a server answer no question about its connections, or answer again.

@@ -25,15 +25,16 @@ type NATS struct {
 	stalled  map[string]bool // nodes whose writes and reads wait; "" for all
 	moved    chan struct{}   // closed and made anew when stalled changes
 	loseAcks int
-	silent   map[string]bool // servers that answer no question about connections
-	access   bool            // servers report closed connections, and close some on demand
+	rejects  map[protocol.Bucket]string // why writes are refused
+	silent   map[string]bool            // servers that answer no question about connections
+	access   bool                       // servers report closed connections, and close some on demand
 }
 
 // New returns a NATS without any data.
 func New() *NATS {
 	return &NATS{
 		broker: newBroker(), hubs: map[string]*hub{}, sessions: map[protocol.Conn]*Session{},
-		starts: map[string]int{}, stalled: map[string]bool{}, silent: map[string]bool{}, moved: make(chan struct{}),
+		starts: map[string]int{}, stalled: map[string]bool{}, silent: map[string]bool{}, rejects: map[protocol.Bucket]string{}, moved: make(chan struct{}),
 	}
 }
 

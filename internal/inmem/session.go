@@ -165,6 +165,9 @@ func (s *Session) write(ctx context.Context, b protocol.Bucket, writes []view.Wr
 	if s.closed {
 		return 0, coordinator.ErrClosed
 	}
+	if why := s.n.rejects[b]; why != "" {
+		return 0, fmt.Errorf("write to bucket %s: %w: %s", b, coordinator.ErrRejected, why)
+	}
 	rev, err := s.n.write(s.hub, s.hub.buckets[b], writes)
 	if err == nil && s.n.loseAcks > 0 {
 		s.n.loseAcks--
