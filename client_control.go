@@ -113,8 +113,7 @@ type controlAnswer struct {
 
 // isVague reports whether the same request, on its way by another node, may still get a better answer.
 func isVague(err error) bool {
-	var p controlError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[controlError](err); ok {
 		return p.Code == protocol.CodeBusy || p.Code == protocol.CodeHubNotServed || p.Code == protocol.CodeCancelled
 	}
 	return err != nil && !errors.Is(err, ErrDenied)

@@ -160,6 +160,43 @@ func TestHub_LeaveMovesTheActiveReplica(t *testing.T) {
 	})
 }
 
+// flaky fails in its background work: always, or once.
+type flaky struct {
+	phub.HandlerFunc
+	runs  *atomic.Int32
+	often int32
+}
+
+func (f flaky) Run(ctx context.Context) error {
+	if f.runs.Add(1) <= f.often {
+		return errors.New("no disk")
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// The worker starts, and ends right after that: its start is no success. One that was restarted leaves a trace.
+func TestHub_WorkersThatEndAreTold(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	o := h.options("node1")
+	for kind, often := range map[string]int32{"ends": 1 << 30, "once": 1} {
+		runs := new(atomic.Int32)
+		o.Kinds[kind] = func(phub.Replica) (phub.Worker, error) { return flaky{runs: runs, often: often}, nil }
+	}
+	h.joinWith(o)
+	if r := h.start(phub.Spec{Child: "a", Kind: "ends"})[0]; r.Error == nil || !strings.Contains(r.Error.Message, "given up after 5 restarts within 10s: no disk") {
+		t.Errorf("found %+v, expected that it does not run", r)
+	}
+	if r := h.start(phub.Spec{Child: "b", Kind: "once"})[0]; r.Error != nil {
+		t.Errorf("found %v, expected that it runs the second time", r.Error)
+	}
+	h.eventually("the restart is told", func() bool {
+		info, err := h.client.Info(h.ctx(5*time.Second), "b")
+		return err == nil && len(info.Replicas) == 1 && info.Replicas[0].Restarts == 1 && info.Replicas[0].LastError == "no disk" && info.Replicas[0].Since != ""
+	})
+}
+
 func TestHub_StartSaysWhatDoesNotRun(t *testing.T) {
 	t.Parallel()
 	h := newTestHub(t, natstest.Single(t).URL())

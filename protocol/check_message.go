@@ -35,6 +35,21 @@ func (r *Report) check() error {
 			return at(index("report.failed", i, ".child"), err)
 		}
 	}
+	return checkRestarted(r.Restarted)
+}
+
+func checkRestarted(list []Restarted) error {
+	if n := len(list); n > MaxRestarted {
+		return &FieldError{"report.restarted", fmt.Sprintf("%d children", n), fmt.Sprintf("at most %d", MaxRestarted)}
+	}
+	for i, r := range list {
+		if err := ValidateChild(r.Child); err != nil {
+			return at(index("report.restarted", i, ".child"), err)
+		}
+		if r.Restarts < 0 {
+			return &FieldError{index("report.restarted", i, ".restarts"), fmt.Sprint(r.Restarts), "0 or more"}
+		}
+	}
 	return nil
 }
 

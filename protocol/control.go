@@ -91,6 +91,11 @@ type ReplicaState struct {
 	// State is running, starting or failed.
 	State State  `json:"state"`
 	Error string `json:"error,omitempty"`
+	// Restarts is how often its worker was restarted since the replica came to this node, LastError why it ended last, Since when the
+	// present one started. A node tells of the 64 replicas that ended last; of the others nothing is said.
+	Restarts  int    `json:"restarts,omitempty"`
+	LastError string `json:"last_error,omitempty"`
+	Since     string `json:"since,omitempty"`
 }
 
 // State is how far a replica is.

@@ -94,6 +94,9 @@ type Report struct {
 	Failed   []Failed `json:"failed,omitempty"`
 	Children int      `json:"children"`
 	Active   int      `json:"active"`
+	// Restarted has the replicas whose workers were restarted since they came to this node: those that ended last, at most
+	// MaxRestarted, sorted by name.
+	Restarted []Restarted `json:"restarted,omitempty"`
 	// Refused counts the input that the node refused since its process began.
 	Refused RefusedCounts `json:"refused,omitzero"`
 	// Trouble is what NATS refuses the node, or does not answer, in NATS's own words. At most MaxTrouble texts.
@@ -105,6 +108,20 @@ const MaxTrouble = 6
 
 // MaxReported bounds the lists of one Report.
 const MaxReported = 500
+
+// MaxRestarted bounds the restarted replicas in one Report, and MaxRestartError the text of each, in bytes.
+const (
+	MaxRestarted    = 64
+	MaxRestartError = 256
+)
+
+// Restarted says how often a replica's worker was restarted, why the last one ended, and since when the present one runs.
+type Restarted struct {
+	Child    string `json:"child"`
+	Restarts int    `json:"restarts"`
+	Error    string `json:"error,omitempty"` // empty if it ended without one
+	Since    string `json:"since,omitempty"` // RFC 3339, by the node's clock; empty while none runs
+}
 
 // Failed says that a replica does not run and will not be restarted by its node.
 type Failed struct {

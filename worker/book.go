@@ -17,6 +17,8 @@ type book struct {
 	waiting  map[*slot]uint64 // by replica: the view that is not carried out because of it
 	failed   map[*slot]protocol.Failed
 	since    map[*slot]uint64 // the same of failed ones
+	restarts map[*slot]restarts
+	ends     uint64 // counts the ends of workers
 	children int
 	active   int
 	changed  chan struct{} // room for one
@@ -29,7 +31,7 @@ type line struct {
 
 func newBook() *book {
 	return &book{
-		waiting: map[*slot]uint64{}, failed: map[*slot]protocol.Failed{}, since: map[*slot]uint64{},
+		waiting: map[*slot]uint64{}, failed: map[*slot]protocol.Failed{}, since: map[*slot]uint64{}, restarts: map[*slot]restarts{},
 		changed: make(chan struct{}, 1),
 	}
 }
@@ -120,6 +122,7 @@ func (b *book) report(payload int) protocol.Report {
 	var before uint64
 	r.Failed, before = b.oldestFailed(min(maxReportBytes, payload/4))
 	r.Settled = min(r.Settled, before)
+	r.Restarted = b.restarted(payload / 8)
 	return r
 }
 

@@ -60,7 +60,7 @@ func (r *run) replyHeader(epoch uint64) *replyHeader {
 func (s *slot) start(a replica.Start) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r := &run{id: a.Run, spec: a.Spec, ctx: ctx, cancel: cancel, node: s.h.cfg.Node, made: make(chan struct{})}
-	s.run = r
+	s.run, s.proving = r, false
 	s.mail.tells = nil
 	if s.mail.busy { // the worker before was abandoned in its handler
 		s.mail.loop = 0
@@ -91,8 +91,26 @@ func (s *slot) make(r *run) {
 		r.ran = make(chan struct{})
 		ran := r.ran
 		s.h.tasks.spawn(func() { s.background(r, w, ran) })
+		s.prove(r)
 	}
 	s.stepLocked(replica.Started{Run: r.id})
+}
+
+// proof is for how long a worker with background work runs before it is reported as running: a program that can't work ends at
+// once, as a rule, after a start without an error.
+const proof = 200 * time.Millisecond
+
+// prove has a run waited for before it is reported. The slot's lock is held.
+func (s *slot) prove(r *run) {
+	s.proving = true
+	time.AfterFunc(proof, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.run == r && !s.gone {
+			s.proving = false
+			s.write()
+		}
+	})
 }
 
 func (s *slot) open(r *run) (final bool, err error) {

@@ -31,6 +31,8 @@ type slot struct {
 	work    *activeWork    // that runs; nil: none
 	onLetGo []func()       // called when nothing is served any more
 	line    line
+	ends    int  // of workers, by themselves
+	proving bool // the worker started so lately that it may fail at once
 }
 
 func newSlot(h *Host, child string) *slot {
@@ -45,6 +47,7 @@ func (s *slot) step(e replica.Event) {
 }
 
 func (s *slot) stepLocked(e replica.Event) {
+	s.noteRestart(e)
 	for _, a := range s.m.Step(s.h.cfg.Now(), e) {
 		s.carryOut(a)
 	}
@@ -136,7 +139,7 @@ func (s *slot) publish() {
 func (s *slot) write() {
 	f := s.m.GivenUp()
 	now := line{
-		waiting: !s.m.Settled(), failed: f != nil,
+		waiting: !s.m.Settled() || s.proving && s.m.Assigned(), failed: f != nil,
 		child: s.m.Assigned(), active: s.m.Role() >= replica.Active && f == nil,
 	}
 	if now == s.line && f == nil {
@@ -212,6 +215,7 @@ func (s *slot) forget() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
+	s.h.book.forget(s)
 	s.h.remove(s)
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -286,6 +288,98 @@ func TestHost_SignalSaysWhichModesAreTold(t *testing.T) {
 	}
 }
 
+// A worker that starts without an error and fails right after that is not reported as running, and its restarts leave a trace.
+func TestHost_ReportsRestarts(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	run := func(ctx context.Context) error {
+		if runs.Add(1) <= 3 {
+			time.Sleep(50 * time.Millisecond)
+			return errors.New("boom " + strings.Repeat("x", 1000))
+		}
+		<-ctx.Done()
+		return nil
+	}
+	kind := func(r worker.Replica) (worker.Worker, error) {
+		if r.Child == "a" {
+			return &faulty{runFunc: run}, nil
+		}
+		return &faulty{}, nil
+	}
+	supervise(t, kind, protocol.Permanent, func(t *testing.T, _ *bus, n *node) {
+		began := time.Now()
+		for range 10 { // it fails at 50, 110, 180 ms or so, and lives from 220 ms on
+			time.Sleep(40 * time.Millisecond)
+			if r := n.Report(); !slices.Contains(r.Waiting, "a") {
+				t.Errorf("after %v the report waits for %v, expected a among them", time.Since(began), r.Waiting)
+			}
+		}
+		time.Sleep(time.Second)
+		r := n.Report()
+		if len(r.Waiting) > 0 || len(r.Restarted) != 1 {
+			t.Fatalf("report: %+v, expected that all runs, and one that was restarted", r)
+		}
+		x := r.Restarted[0]
+		since, err := time.Parse(protocol.TimeLayout, x.Since)
+		if x.Child != "a" || x.Restarts != 3 || !strings.HasPrefix(x.Error, "boom x") || len(x.Error) > protocol.MaxRestartError+30 || err != nil || since.Before(began.Add(100*time.Millisecond)) {
+			t.Errorf("found %+v", x)
+		}
+		n.assign(2, none("a", 2))
+		time.Sleep(time.Second)
+		if r := n.Report(); r.Restarted != nil {
+			t.Errorf("found %+v of a replica that is no more", r.Restarted)
+		}
+	})
+}
+
+// A replica that is taken away right after its start is not waited for.
+func TestHost_TakenAwayBeforeItIsProven(t *testing.T) {
+	t.Parallel()
+	kind := always(&faulty{runFunc: func(ctx context.Context) error { <-ctx.Done(); return nil }})
+	supervise(t, kind, protocol.Permanent, func(t *testing.T, _ *bus, n *node) {
+		time.Sleep(50 * time.Millisecond)
+		n.assign(2, none("a", 2), none("b", 2))
+		time.Sleep(time.Second)
+		if r := n.Report(); len(r.Waiting) > 0 || r.Settled != 2 {
+			t.Errorf("found %+v, expected that all is done", r)
+		}
+	})
+}
+
+// Of the replicas that were restarted, a report has those that ended last.
+func TestHost_RestartsInReportsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var failed sync.Map // by name
+		kind := func(r worker.Replica) (worker.Worker, error) {
+			return &faulty{runFunc: func(ctx context.Context) error {
+				if _, again := failed.LoadOrStore(r.Child, true); !again {
+					n, err := strconv.Atoi(r.Child[1:])
+					time.Sleep(time.Duration(n+1) * time.Millisecond)
+					return errors.Join(errors.New("boom"), err)
+				}
+				<-ctx.Done()
+				return nil
+			}}, nil
+		}
+		n := newNode(t, newBus(), "n1", map[string]worker.Kind{"test": kind})
+		defer n.stop(t)
+		var many []protocol.Assignment
+		for i := range 100 {
+			many = append(many, passive(fmt.Sprintf("c%03d", i), 1))
+		}
+		n.Assign(1, many, false)
+		time.Sleep(10 * time.Second)
+		r := n.Report()
+		if len(r.Restarted) != protocol.MaxRestarted || len(r.Waiting) > 0 {
+			t.Fatalf("found %d restarted and %d that wait, expected %d and none", len(r.Restarted), len(r.Waiting), protocol.MaxRestarted)
+		}
+		if first := r.Restarted[0].Child; first != "c036" {
+			t.Errorf("found %s as the first one, expected c036: the first 36 ended before it", first)
+		}
+	})
+}
+
 func TestHost_ReportIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -313,6 +407,7 @@ func TestHost_ReportIsBounded(t *testing.T) {
 		}
 		n.assign(8, none("first", 8))
 		close(stuck)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		<-changed
 		if r := n.Report(); r.Settled != 8 || r.Waiting != nil || r.Children != protocol.MaxReported {

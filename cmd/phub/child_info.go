@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/choria-io/fisk"
 
@@ -80,11 +82,19 @@ func (a *app) replicaTable(c *phub.ChildInfo) {
 		return
 	}
 	a.printf("\n")
-	t := newTable("NODE", "MODE", "EPOCH", "STATE", "ERROR")
+	t := newTable("NODE", "MODE", "EPOCH", "STATE", "RESTARTS", "UP", "ERROR")
 	for _, r := range c.Replicas {
-		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), dash(string(r.State)), dash(r.Error))
+		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), dash(string(r.State)), restartsOf(&r), age(r.Since), dash(cmp.Or(r.Error, r.LastError)))
 	}
 	t.print(a.out)
+}
+
+// restartsOf returns how often a replica was restarted, as far as its node told of it.
+func restartsOf(r *phub.ReplicaState) string {
+	if r.Restarts == 0 && r.LastError == "" {
+		return "-"
+	}
+	return strconv.Itoa(r.Restarts)
 }
 
 // modeCell shows a mode: active ones stand out.

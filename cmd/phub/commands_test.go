@@ -266,7 +266,13 @@ func TestReadOnlyCommands(t *testing.T) {
 	hub.run("node", "info", "node7").want(t, exitFailed, "", "has no node node7\nTry: phub node ls")
 	hub.run("child", "ls").want(t, 0, "c2     counter  node2   42     node1    2/2       t1", "")
 	hub.run("child", "list", "--names").want(t, 0, "c1\nc2\n", "")
-	hub.run("child", "info", "c1").want(t, 0, "node2  passive  42     running  -", "")
+	hub.run("child", "info", "c1").want(t, 0, "node2  passive  42     running  -         -   -", "")
+	restarted := child("c2", "node1", "node2")
+	restarted.Replicas[0].Restarts, restarted.Replicas[0].LastError = 3, "boom"
+	restarted.Replicas[0].Since = time.Now().Add(-90 * time.Minute).UTC().Format(protocol.TimeLayout)
+	other := newFakeHub(t)
+	other.control(protocol.VerbInfo, restarted)
+	other.run("child", "info", "c2").want(t, 0, "node1  active   42     running  3         1h30m  boom\n", "")
 	hub.run("hub", "info").want(t, 0, "Lease        2s", "")
 	if got := decode[[]string](t, hub.run("child", "ls", "--names", "--json")); len(got) != 2 {
 		t.Errorf("got %v", got)

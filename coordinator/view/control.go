@@ -219,7 +219,7 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 		return false
 	}
 	r.Replicas = m.replicaStates(r.Child)
-	r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " does not run with all its replicas yet", Try: "phub child info " + r.Child}
+	r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " does not run with all its replicas yet" + restartsText(r.Replicas), Try: "phub child info " + r.Child}
 	return true
 }
 
@@ -261,6 +261,16 @@ func (m *Machine) startProblem(r *protocol.ChildResult, spec *protocol.Spec) *pr
 	}
 	p.Message = strconv.Itoa(running) + " of " + strconv.Itoa(wanted) + " replicas of child " + r.Child + " run (" + why + ")"
 	return p
+}
+
+// restartsText says of the first replica that was restarted why, or nothing.
+func restartsText(replicas []protocol.ReplicaState) string {
+	for _, s := range replicas {
+		if s.State == protocol.Starting && s.Restarts > 0 {
+			return " (" + s.Node + ": restarted " + strconv.Itoa(s.Restarts) + " times: " + s.LastError + ")"
+		}
+	}
+	return ""
 }
 
 func nodesText(n int) string {

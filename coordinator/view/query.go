@@ -22,12 +22,25 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 		} else if m.carriedOut(r, e) {
 			s.State = protocol.Running
 		}
+		m.addRestarts(&s, child)
 		states = append(states, s)
 	}
 	for _, f := range e.Failed {
 		states = append(states, protocol.ReplicaState{Node: f.Node, Mode: protocol.Passive, State: protocol.FailedAt, Error: f.Error})
 	}
 	return states
+}
+
+// addRestarts adds what the node says of the restarts of a replica.
+func (m *Machine) addRestarts(s *protocol.ReplicaState, child string) {
+	rep, _ := m.reportOf(s.Node)
+	for i := range rep.Restarted {
+		if r := &rep.Restarted[i]; r.Child == child {
+			s.Restarts, s.LastError = r.Restarts, protocol.Cut(r.Error, protocol.MaxText)
+			s.Since = protocol.Cut(r.Since, len(protocol.TimeLayout))
+			return
+		}
+	}
 }
 
 func (m *Machine) info(e ControlReceived, r protocol.InfoRequest) (any, *protocol.Problem) {
