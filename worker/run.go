@@ -83,6 +83,7 @@ func (s *slot) make(r *run) {
 		return
 	}
 	r.started = true
+	s.warnDeaf(r)
 	if r.cleaned { // it took so long that it was abandoned
 		s.h.tasks.spawn(func() { s.late(r) })
 		return
@@ -94,6 +95,16 @@ func (s *slot) make(r *run) {
 		s.prove(r)
 	}
 	s.stepLocked(replica.Started{Run: r.id})
+}
+
+// warnDeaf says that a worker wants to know its mode and is never told.
+func (s *slot) warnDeaf(r *run) {
+	_, listens := r.worker.(ModeListener)
+	_, optional := r.worker.(interface{ ModeOptional() })
+	if listens && !optional && r.spec.Redundancy.Signal == protocol.SignalNone {
+		s.h.cfg.Logger.Warn("a worker has ModeChanged, which is never called: its child's redundancy_signal is none; start it with all, active or passive",
+			"child", s.child, "kind", r.spec.Kind)
+	}
 }
 
 // proof is for how long a worker with background work runs before it is reported as running: a program that can't work ends at

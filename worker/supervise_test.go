@@ -1,9 +1,11 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,7 +274,8 @@ func TestHost_SignalSaysWhichModesAreTold(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newRecorder()
-				n := newNode(t, newBus(), "n1", kindOf(w))
+				var log bytes.Buffer
+				n := newNode(t, newBus(), "n1", kindOf(w), func(c *worker.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 				defer n.stop(t)
 				n.trust(time.Hour)
 				o := spec(func(s *protocol.Spec) { s.Redundancy.Signal = signal })
@@ -282,6 +285,9 @@ func TestHost_SignalSaysWhichModesAreTold(t *testing.T) {
 				synctest.Wait()
 				if got := w.log(); !slices.Equal(got, want) {
 					t.Errorf("got %q, want %q", got, want)
+				}
+				if told := strings.Count(log.String(), "redundancy_signal is none"); told != count(signal == protocol.SignalNone) {
+					t.Errorf("the log says %d times that the worker is told nothing: %s", told, log.String())
 				}
 			})
 		})
@@ -414,4 +420,11 @@ func TestHost_ReportIsBounded(t *testing.T) {
 			t.Errorf("report: %+v", r)
 		}
 	})
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

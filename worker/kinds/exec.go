@@ -263,6 +263,9 @@ func (p *program) died(r *worker.Request) error {
 	return worker.Errorf(protocol.CodePanic, "the program of %s on %s ended while it handled the request: %v", r.Child, r.Node, p.why())
 }
 
+// ModeOptional says that a program does as well without being told its mode.
+func (*program) ModeOptional() {}
+
 // ModeChanged tells the program its mode.
 func (p *program) ModeChanged(ctx context.Context, m worker.ModeChange) {
 	if err := p.send(ctx, modeLine{Type: "mode", Mode: string(m.Mode), Epoch: m.Epoch, Reason: m.Reason}); err != nil {
