@@ -44,25 +44,29 @@ func requireDocker(t *testing.T) {
 	}
 }
 
-func composeCommand(t *testing.T) []string {
+// composeCommands returns the Compose tools that are here: version 2, a plugin of docker, and version 1.
+func composeCommands(t *testing.T) map[string][]string {
 	t.Helper()
-	for _, c := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+	found := map[string][]string{}
+	for name, c := range map[string][]string{"v2": {"docker", "compose"}, "v1": {"docker-compose"}} {
 		if exec.Command(c[0], append(c[1:], "version")...).Run() == nil {
-			return c
+			found[name] = c
 		}
 	}
-	t.Fatal("a Docker engine runs here, but there is neither `docker compose` nor docker-compose: install one of them")
-	return nil
+	if len(found) == 0 {
+		t.Fatal("a Docker engine runs here, but there is neither `docker compose` nor docker-compose: install one of them")
+	}
+	return found
 }
 
 // startStack builds the images that can't be pulled, and brings the stack up.
-func startStack(t *testing.T) *stack {
+func startStack(t *testing.T, compose []string) *stack {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stack{t: t, compose: composeCommand(t), file: filepath.Join(root, "docker-compose.yml"), env: cleanEnv(t.TempDir()), home: t.TempDir()}
+	s := &stack{t: t, compose: compose, file: filepath.Join(root, "docker-compose.yml"), env: cleanEnv(t.TempDir()), home: t.TempDir()}
 	for i, port := range freePorts(t, 3) {
 		s.env = append(s.env, fmt.Sprintf("NATS%d_PORT=%d", i+1, port))
 		s.urls = append(s.urls, fmt.Sprintf("nats://127.0.0.1:%d", port))
@@ -155,7 +159,7 @@ func (s *stack) buildPhub(root string) {
 // container returns the id of a service's container.
 func (s *stack) container(service string) string {
 	s.t.Helper()
-	return s.run("ps", "--quiet", service)
+	return s.run("ps", "--all", "--quiet", service) // Compose v2 lists only those that run, without --all
 }
 
 func (s *stack) nats(args ...string) string {
@@ -165,7 +169,14 @@ func (s *stack) nats(args ...string) string {
 
 func TestCompose(t *testing.T) {
 	requireDocker(t)
-	s := startStack(t)
+	for name, compose := range composeCommands(t) {
+		t.Run(name, func(t *testing.T) { composed(t, compose) })
+	}
+}
+
+func composed(t *testing.T, compose []string) {
+	t.Helper()
+	s := startStack(t, compose)
 	h := &testHub{t: t, dir: s.home, nats: &natsCluster{t: t, dir: s.home}}
 	for _, url := range s.urls {
 		h.nats.servers = append(h.nats.servers, &natsServer{url: url})
