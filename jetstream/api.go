@@ -59,6 +59,14 @@ func (s *Session) createStream(ctx context.Context, cfg jetstream.StreamConfig) 
 	return &info, nil
 }
 
+func (s *Session) updateStream(ctx context.Context, cfg jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
+	var info jetstream.StreamInfo
+	if err := s.call(ctx, "STREAM.UPDATE."+cfg.Name, cfg, &info); err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
 // bucketError says of an error that came from a bucket what it may mean.
 func (s *Session) bucketError(doing string, b protocol.Bucket, err error) error {
 	name := b.Name(s.cfg.Hub)
@@ -66,6 +74,9 @@ func (s *Session) bucketError(doing string, b protocol.Bucket, err error) error 
 		return nil
 	}
 	rejection := s.rejection(b, err)
+	if mayBeMended(codeOf(err)) {
+		s.mendLater(b)
+	}
 	switch {
 	case codeOf(err) == codeStreamNotFound:
 		err = fmt.Errorf("%s bucket %s: it was deleted (%w); a node that connects makes it again", doing, name, rejection)

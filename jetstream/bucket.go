@@ -125,7 +125,11 @@ func (s *Session) ensureBucket(ctx context.Context, b protocol.Bucket) error {
 	if err != nil {
 		return err
 	}
-	return s.checkBucket(b, &info.Config)
+	have, err := s.mendBucket(ctx, b, &info.Config, false)
+	if wrong := s.checkBucket(b, have); wrong != nil {
+		return wrong
+	}
+	return err
 }
 
 // makeBucket makes a bucket, or finds the one that another node made meanwhile.
@@ -181,7 +185,7 @@ func (s *Session) checkBucket(b protocol.Bucket, have *jetstream.StreamConfig) e
 			return &SetupError{
 				Found:    fmt.Sprintf("bucket %s with %s %s", b.Name(s.cfg.Hub), c.name, c.have),
 				Expected: fmt.Sprintf("%s %s", c.name, c.want),
-				Try:      fmt.Sprintf("choose another hub name, or, if nothing in it is needed, `nats stream rm %s`", s.stream(b)),
+				Try:      s.mendTry(b, &want, have),
 			}
 		}
 	}

@@ -39,6 +39,8 @@ const (
 	codeTooManyBatches     jetstream.ErrorCode = 10210
 	codeUnavailable        jetstream.ErrorCode = 10008 // the servers elect a leader, or too few of them are there
 	codeBatchesOff         jetstream.ErrorCode = 10174 // the stream does not take batches
+	codeStoreFailed        jetstream.ErrorCode = 10077 // a limit of the stream, or the disk
+	codeMessageTooLarge    jetstream.ErrorCode = 10054 // for the stream
 	codeNoMessage          jetstream.ErrorCode = 10037
 	codeStreamNotFound     jetstream.ErrorCode = 10059
 	codeNameInUse          jetstream.ErrorCode = 10058

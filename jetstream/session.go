@@ -96,6 +96,7 @@ type Session struct {
 	denied atomic.Pointer[deniedFunc]
 	// rejections are what NATS refused.
 	rejections rejections
+	mend       mend
 	transport  *Transport
 	probes     string // prefix of the inboxes to which probes are answered
 	inboxes    *inboxes
@@ -137,7 +138,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 
 func newSession(cfg Config) *Session {
 	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
-	s.log = s.cfg.Logger
+	s.log, s.mend = s.cfg.Logger, newMend()
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.transport = newTransport(s)
 	return s
@@ -184,6 +185,7 @@ func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
 	if err := s.use(nc); err != nil {
 		return err
 	}
+	s.work.Go(s.keepSettings)
 	if s.cfg.Known {
 		s.work.Go(s.keepBuckets)
 		return nil
@@ -228,6 +230,9 @@ func (s *Session) allowed(ctx context.Context, f func(context.Context) error) er
 	s.denied.Store(&d)
 	defer s.denied.Store(nil)
 	err := f(ctx)
+	if _, said := errors.AsType[*SetupError](err); said {
+		return err
+	}
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, nats.ErrPermissionViolation) {
 		return deniedError(cause)
 	}

@@ -10,15 +10,16 @@ type Reason int
 
 // The reasons. Their words are on the wire: a new one goes to the end, and none is used for something else.
 const (
-	ReasonReply   Reason = iota // an answer was asked for on a subject that is not for answers
-	ReasonRecord                // a live record of a bucket that the bucket doesn't bear out
-	ReasonInbox                 // more waits already than there is room for
-	ReasonLog                   // more was to be logged than the log takes
-	ReasonMessage               // a message that is not what its subject says
+	ReasonReply    Reason = iota // an answer was asked for on a subject that is not for answers
+	ReasonRecord                 // a live record of a bucket that the bucket doesn't bear out
+	ReasonInbox                  // more waits already than there is room for
+	ReasonLog                    // more was to be logged than the log takes
+	ReasonMessage                // a message that is not what its subject says
+	ReasonSettings               // settings of a bucket that somebody changed: they were put back
 	reasons
 )
 
-var reasonWords = [reasons]string{"reply", "record", "inbox", "log", "message"}
+var reasonWords = [reasons]string{"reply", "record", "inbox", "log", "message", "settings"}
 
 // String returns the reason's word.
 func (r Reason) String() string {
