@@ -333,7 +333,7 @@ func (m *Machine) takeOver(v *protocol.View) {
 }
 
 // bootstrap commits the first view of a hub, with this node alone. If there are traces of an earlier
-// one, whoever wrote it is waited for, and so is who still trusts itself by it.
+// one, whoever wrote it is waited for, and so is who still trusts itself by it. Who may do so later is fenced.
 func (m *Machine) bootstrap() {
 	if !m.mayCommit() || m.otherTrusts() && !m.cfg.Unsafe.FoundAnyway {
 		return
@@ -346,6 +346,9 @@ func (m *Machine) bootstrap() {
 		return
 	}
 	m.coord.retry = m.now.Mono + rankStep
+	if !m.cfg.Unsafe.FoundUnfenced && m.fenceFormer() {
+		return
+	}
 	want := m.cfg.Want.WithDefaults()
 	var writes []Write
 	if m.history.Revision(protocol.ConfigKey) == 0 {
@@ -362,6 +365,25 @@ func (m *Machine) otherTrusts() bool {
 		}
 	}
 	return false
+}
+
+// fenceFormer fences whom an earlier history may have made members, and reports whether there are any. One that is cut off
+// still follows that history, and would trust itself by it once its own record is accepted. A newcomer holds no lease, and
+// writes its record with each heartbeat.
+func (m *Machine) fenceFormer() bool {
+	former := false
+	for _, node := range sortedKeys(m.nodes.nodes) {
+		k := m.nodes.Get(node)
+		newcomer := k.Lease == 0 && m.now.Mono < k.Seen+2*m.settings().Lease.Std()
+		if node == m.self.Node || !k.Status.Alive() || newcomer {
+			continue
+		}
+		former = true
+		reason := "no view names it"
+		m.noteWrite("fencing %s: %s", node, reason)
+		m.do(WriteNode{Record: m.fenceOf(k.Incarnation, k.NodeRecord, reason), Last: m.nodes.Revision(node)})
+	}
+	return former
 }
 
 func (m *Machine) selfMember() protocol.Member {

@@ -37,6 +37,7 @@ type Unsafe struct {
 	UnsureAnyway       bool // who may have missed views takes over at once
 	KeyAnyway          bool // a node writes its overwritten record again although it may have missed a fence
 	FoundAnyway        bool // a hub's first view does not wait for traces of an earlier one
+	FoundUnfenced      bool // nor is anybody fenced before it who may have been a member by an earlier one
 
 	// Evidence.
 	SilenceProves  bool // a server that does not answer proves that the connection is closed

@@ -66,6 +66,23 @@ var scenarios = []struct {
 		},
 		nil,
 	},
+	{
+		// A node was cut off, the others were gone, and somebody overwrote the view. One came back, found none, and began the
+		// hub anew. The first was not fenced: once its record was accepted, it served by the view that it still followed.
+		"who is cut off when a hub begins anew goes on by no earlier view",
+		sim.Plan{
+			Nodes: 2, Skew: 47_000, Config: short(protocol.FailoverStrict), Start: ms(20), End: ms(33_006),
+			Faults: []sim.Fault{
+				{At: ms(375), Kind: sim.StartChild, A: 24, B: 1},
+				{At: ms(3689), Kind: sim.Astray, A: 7, B: 16, For: ms(233)},
+				{At: ms(4888), Kind: sim.OneWayCut, A: 10, B: 16, For: ms(26_863)},
+				{At: ms(5051), Kind: sim.Lag, A: 3, B: 19, For: ms(8460)},
+				{At: ms(12_010), Kind: sim.Crash, A: 50, B: 19, For: ms(15_046)},
+				{At: ms(22_924), Kind: sim.ForgeView, A: 51, B: 30},
+			},
+		},
+		func(u *sim.Unsafe) { u.View.FoundUnfenced = true },
+	},
 }
 
 func ms(n int64) int64 { return n * int64(time.Millisecond) }
