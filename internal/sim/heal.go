@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/placement"
@@ -135,10 +136,19 @@ func (w *world) unsettled(v *protocol.View) string {
 	if plans := placement.Repair(nodes, children); len(plans) > 0 {
 		return fmt.Sprintf("to be repaired: %+v", plans)
 	}
-	if plans := placement.Balance(nodes, children, 100); len(plans) > 0 {
+	if plans := unasked(children, placement.Balance(nodes, children, 100)); len(plans) > 0 {
 		return fmt.Sprintf("not balanced: %+v", plans)
 	}
 	return ""
+}
+
+// unasked leaves out what only evens the load, if a child is where somebody moved it: no other child is moved in exchange, so
+// the load is as even as was asked for.
+func unasked(children []placement.Child, plans []placement.Plan) []placement.Plan {
+	if !slices.ContainsFunc(children, func(c placement.Child) bool { return c.Pinned }) {
+		return plans
+	}
+	return slices.DeleteFunc(plans, func(p placement.Plan) bool { return strings.HasPrefix(p.Reason, "balance ") })
 }
 
 // leftOver says what a process has that nothing asks for any more.
