@@ -13,6 +13,8 @@ type (
 	Examination = jetstream.Examination
 	// Finding is the result of one try: how long it took to come, or why it didn't. Of several servers it is the worst.
 	Finding = jetstream.Finding
+	// StorageFinding is how much of what it may an account stores on disk.
+	StorageFinding = jetstream.StorageFinding
 	// BucketFinding is a bucket of the hub.
 	BucketFinding = jetstream.BucketFinding
 )
@@ -21,6 +23,8 @@ type (
 var (
 	// ErrNoAccess: the account lacks an import from the system account. See docs/nats.md.
 	ErrNoAccess = jetstream.ErrNoAccess
+	// ErrNoQuorum: JetStream has no leader, because too few of a cluster's servers are there.
+	ErrNoQuorum = jetstream.ErrNoQuorum
 	// ErrGivenUp: a server gave up a client that left its pings unanswered for less than 2 s.
 	ErrGivenUp = jetstream.ErrGivenUp
 )

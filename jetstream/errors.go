@@ -81,6 +81,9 @@ func portError(err error) error {
 	return err
 }
 
+// ErrNoQuorum is in an error when JetStream answers that it has no leader: too few of a cluster's servers are there.
+var ErrNoQuorum = errors.New("phub: JetStream has no leader")
+
 // setupError says what a refusal while the buckets were made or read means, and what to try.
 func setupError(what string, err error) error {
 	switch codeOf(err) {
@@ -95,6 +98,9 @@ func setupError(what string, err error) error {
 	}
 	if _, ok := errors.AsType[*SetupError](err); ok {
 		return err
+	}
+	if codeOf(err) == codeUnavailable {
+		return fmt.Errorf("%s: %w: %w", what, ErrNoQuorum, err)
 	}
 	return fmt.Errorf("%s: %w", what, portError(err))
 }

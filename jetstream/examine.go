@@ -20,20 +20,21 @@ import (
 // Examination is what a NATS deployment was found to give a hub. What was tried was tried with connections
 // opened for it; nothing of the hub was touched.
 type Examination struct {
-	Server    string          // the name of the server that answered
-	Version   string          // its version
-	Cluster   string          // the name of its cluster; "" if there is none
-	Servers   int             // how many answer for the account
-	Tried     []string        // the names of the servers with which all below but the buckets was tried
-	RoundTrip time.Duration   // to that server, the median of some
-	Dial      time.Duration   // until a new connection was there
-	JetStream error           // what is wrong with JetStream; nil if it is as phub needs it
-	Buckets   []BucketFinding // of the hub; none if there is none of its buckets
-	Open      error           // nil if a server said that an open connection is open
-	Closed    Finding         // that a closed connection is closed, after it was closed
-	Reported  Finding         // that a closing was reported, after it
-	Kicked    Finding         // that a connection was closed on demand, after that was asked for
-	Patience  Finding         // that a client which answered no pings was still connected after protocol.Contact
+	Server    string           // the name of the server that answered
+	Version   string           // its version
+	Cluster   string           // the name of its cluster; "" if there is none
+	Servers   int              // how many answer for the account
+	Tried     []string         // the names of the servers with which all below but the buckets was tried
+	RoundTrip time.Duration    // to that server, the median of some
+	Dial      time.Duration    // until a new connection was there
+	JetStream error            // what is wrong with JetStream; nil if it is as phub needs it
+	Storage   []StorageFinding // what the account stores, by tier; none if it was not told
+	Buckets   []BucketFinding  // of the hub; none if there is none of its buckets
+	Open      error            // nil if a server said that an open connection is open
+	Closed    Finding          // that a closed connection is closed, after it was closed
+	Reported  Finding          // that a closing was reported, after it
+	Kicked    Finding          // that a connection was closed on demand, after that was asked for
+	Patience  Finding          // that a client which answered no pings was still connected after protocol.Contact
 }
 
 // Finding is something that was tried: after how long it came, or why it didn't. Of several servers it is the worst.
@@ -79,6 +80,7 @@ func Examine(ctx context.Context, hub string, dial func(...nats.Option) (*nats.C
 	x.dial = only(dial, x.s.server)
 	x.server(ctx)
 	if x.JetStream = x.s.allowed(ctx, x.s.checkServer); x.JetStream == nil {
+		x.storage(ctx)
 		x.buckets(ctx)
 	}
 	x.everywhere(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +30,8 @@ const (
 const (
 	checkNATS      = "nats"
 	checkJetStream = "jetstream"
+	checkStorage   = "storage"
+	checkTrouble   = "trouble"
 	checkBuckets   = "buckets"
 	checkEvidence  = "evidence"
 	checkReports   = "reports"
@@ -40,8 +43,10 @@ const (
 func (d *diagnosis) checks() []check {
 	all := []check{d.checkNATS(), d.checkJetStream()}
 	if d.x.JetStream == nil {
+		all = append(all, d.checkStorage()...)
 		all = append(all, d.checkBuckets()...)
 	}
+	all = append(all, d.checkTrouble()...)
 	return append(all, d.checkEvidence(), d.checkReports(), d.checkKick(), d.checkPings(), d.checkHub())
 }
 
@@ -73,7 +78,12 @@ func at(f phub.Finding) string {
 }
 
 func (d *diagnosis) checkJetStream() check {
-	if d.x.JetStream != nil {
+	switch {
+	case errors.Is(d.x.JetStream, phub.ErrNoQuorum):
+		return check{checkJetStream, resultWrong, "JetStream has no leader: too few of the cluster's servers are there (" + oneLine(d.x.JetStream) + ")", "bring back the NATS servers that are down"}
+	case errors.Is(d.x.JetStream, context.DeadlineExceeded):
+		return check{checkJetStream, resultWrong, "JetStream does not answer: it may have no leader, because too few of the cluster's servers are there", "bring back the NATS servers that are down"}
+	case d.x.JetStream != nil:
 		found, try := new(app).explain(d.x.JetStream)
 		return check{checkJetStream, resultWrong, "JetStream: " + found, cmp.Or(try, "enable JetStream, on nats-server 2.12 or later, for this account")}
 	}
@@ -173,6 +183,8 @@ func (d *diagnosis) checkHub() check {
 		return check{checkHub, resultNote, "hub " + d.hub + " is not there", "phub node run --hub " + d.hub + " makes it; phub hub ls shows others"}
 	case errors.Is(d.err, phub.ErrDenied):
 		return check{checkHub, resultNote, "hub " + d.hub + ": this user may not ask for its status", "a user with the list operates: phub permissions --help"}
+	case errors.Is(d.err, phub.ErrNotStored):
+		return check{checkHub, resultWrong, "hub " + d.hub + " can't act: " + oneLine(d.err), troubleTry}
 	case d.status == nil:
 		return check{checkHub, resultWrong, "hub " + d.hub + ": no node answers (" + oneLine(d.err) + ")", "start its nodes: phub node run --hub " + d.hub}
 	}
