@@ -3,6 +3,7 @@ package coordinator_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -187,6 +188,42 @@ func TestTrouble_AnElectionIsNone(t *testing.T) {
 		}()
 		if _, r, _ := startNamed(t, nats, "c1"); len(r.Results) != 1 || r.Results[0].Error != nil {
 			t.Errorf("found %+v, expected that the start waits for the election's end", r.Results)
+		}
+	})
+}
+
+// denied is a session that may not write its node's record any more once on is set.
+type denied struct {
+	*inmem.Session
+	on *atomic.Bool
+}
+
+func (d denied) WriteNode(ctx context.Context, rec protocol.NodeRecord, last uint64) (uint64, error) {
+	if d.on.Load() {
+		return 0, fmt.Errorf("%w: Permissions Violation for Publish to %q", coordinator.ErrRejected, "$KV.phub_h_nodes.node2")
+	}
+	return d.Session.WriteNode(ctx, rec, last)
+}
+
+// TestTrouble_OfAMemberIsInTheStatus takes a permission from a node that does not coordinate: it stays, as the coordinator keeps
+// its lease, and says what is missing.
+func TestTrouble_OfAMemberIsInTheStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nats, on, log := inmem.New(), &atomic.Bool{}, &logBuffer{}
+		<-start(t, nats, "node1").Admitted()
+		n2 := start(t, nats, "node2", logging(log), wrapped(func(s *inmem.Session) coordinator.Session { return denied{s, on} }))
+		<-n2.Admitted()
+		on.Store(true)
+		wait(30 * time.Second)
+		if s := hubStatus(t, nats); len(s.Trouble) != 1 || !strings.HasPrefix(s.Trouble[0], "node2: ") || !strings.Contains(s.Trouble[0], "$KV.phub_h_nodes.node2") {
+			t.Errorf("found trouble %q, expected node2's, with the subject", s.Trouble)
+		}
+		if told := log.lines("Permissions Violation"); len(told) != 1 {
+			t.Errorf("the log says it %d times, expected once: %q", len(told), told)
+		}
+		if s := n2.Status(); !s.Member || !n2.local.trusted() {
+			t.Errorf("found %+v, trusted %t; expected that it stays a member", s, n2.local.trusted())
 		}
 	})
 }
