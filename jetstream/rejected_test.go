@@ -82,3 +82,25 @@ func TestSession_SaysWhatItMayNotPublish(t *testing.T) {
 		t.Errorf("another bucket: %v", err)
 	}
 }
+
+// TestControl_WithoutACoordinatorSaysWhatNATSRefuses asks a node of a hub that has none, because nobody can write who it is.
+func TestControl_WithoutACoordinatorSaysWhatNATSRefuses(t *testing.T) {
+	t.Parallel()
+	srv := withAccounts(t)
+	on := nats.UserInfo("on", "pw")
+	s := open(t, jetstream.Config{Hub: "h", Node: "n", Dial: dial(srv.URL(), on)})
+	if err := s.Serve(t.Context(), deaf{}); err != nil {
+		t.Fatal(err)
+	}
+	limitStorage(t, srv, 1)
+	_, err := s.Commit(t.Context(), []view.Write{{Key: "_view", Value: []byte("x")}})
+	wantRejected(t, err, "err_code=10002")
+	began := time.Now()
+	m, err := natstest.Connect(t, srv.URL(), on).Request("phub.h.ctl.status", nil, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := m.Header.Get("Nats-Service-Error-Code"); code != "508" || !strings.Contains(string(m.Data), "err_code=10002") || time.Since(began) > 3*time.Second {
+		t.Errorf("found %s, %s after %v; expected 508 with NATS's code after a second", code, m.Data, time.Since(began))
+	}
+}
