@@ -171,7 +171,7 @@ func TestMove_ProblemKeepsCodeAndTry(t *testing.T) {
 	t.Parallel()
 	hub, client := setup(t)
 	hub.serve(hub.subjects.Control(protocol.VerbMove), func(_ int, msg *nats.Msg) {
-		h := nats.Header{protocol.HeaderErrorCode: {"409"}, protocol.HeaderError: {"short"}}
+		h := nats.Header{protocol.HeaderNode: {"node9"}, protocol.HeaderErrorCode: {"409"}, protocol.HeaderError: {"short"}}
 		body, _ := json.Marshal(phub.Problem{Code: 409, Message: "node3 is draining", Try: "another node"})
 		if err := msg.RespondMsg(&nats.Msg{Header: h, Data: body}); err != nil {
 			t.Error(err)
