@@ -92,8 +92,12 @@ func TestControl_WithoutACoordinatorSaysWhatNATSRefuses(t *testing.T) {
 	if err := s.Serve(t.Context(), deaf{}); err != nil {
 		t.Fatal(err)
 	}
+	rev, err := s.Commit(t.Context(), []view.Write{{Key: "_view", Value: []byte("x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	limitStorage(t, srv, 1)
-	_, err := s.Commit(t.Context(), []view.Write{{Key: "_view", Value: []byte("x")}})
+	_, err = s.Commit(t.Context(), []view.Write{{Key: "_view", Value: []byte("y"), Last: rev}})
 	wantRejected(t, err, "err_code=10002")
 	began := time.Now()
 	m, err := natstest.Connect(t, srv.URL(), on).Request("phub.h.ctl.status", nil, 10*time.Second)
