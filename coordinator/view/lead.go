@@ -154,9 +154,7 @@ func (m *Machine) leadDue() {
 	if !m.lead.inherits {
 		m.renewSpecs()
 	}
-	for _, node := range sortedKeys(m.lead.peers) {
-		m.watchPeer(m.lead.peers[node])
-	}
+	m.watchPeers()
 	m.reportBad()
 	if m.lead.news && (m.authority() || m.cfg.Unsafe.ActAnyway) { // a successor may know less of what this one believes to be done
 		m.lead.news = false

@@ -51,11 +51,38 @@ func (m *Machine) newPeer(in protocol.Incarnation, x protocol.Member) *peer {
 	return p
 }
 
+// watchPeers looks after all nodes that may hold something. The others ask to join: they are forgotten when they ask no more,
+// also while this node has no authority.
+func (m *Machine) watchPeers() {
+	c := m.settings()
+	var watched []*peer
+	for _, node := range sortedKeys(m.lead.peers) {
+		switch p := m.lead.peers[node]; {
+		case m.holds(p):
+			watched = append(watched, p)
+		case m.now.Mono-p.heard > c.Lease.Std():
+			delete(m.lead.peers, node)
+		}
+	}
+	every := max(c.Probe.Std(), time.Duration(len(watched))*probeBudget)
+	for _, p := range watched {
+		m.watchPeer(p, every)
+	}
+}
+
+// holds reports whether a node may hold something that a fence would end: it is a member, or may be, or the record of its
+// name is its own, or is not known. Of others anybody who may send heartbeats names as many as he likes, and with any
+// connection. So no message is sent for their sake: questions about 256 of them once kept a coordinator busy for good.
+func (m *Machine) holds(p *peer) bool {
+	k := m.nodes.Get(p.in.Node)
+	return k != nil && (k.ID == p.in.ID || m.nodes.bad[p.in.Node] != "") || m.mayHave(p.in)
+}
+
 // watchPeer looks after one node: suspects, asks, fences.
-func (m *Machine) watchPeer(p *peer) {
+func (m *Machine) watchPeer(p *peer, every time.Duration) {
 	c := m.settings()
 	now := m.now.Mono
-	if every := max(c.Probe.Std(), time.Duration(len(m.lead.peers))*probeBudget); p.fence == unfenced && now-p.probed >= every {
+	if p.fence == unfenced && now-p.probed >= every {
 		p.probed = now
 		m.do(Probe{Node: p.in.Node})
 	}
@@ -74,7 +101,7 @@ const probeBudget = 5 * time.Millisecond
 
 // askPeer asks for the connections on which a suspect was granted its lease.
 func (m *Machine) askPeer(p *peer) {
-	if !p.suspect || m.now.Mono-p.asked < askEvery {
+	if !p.suspect || m.now.Mono-p.asked < askEvery || !m.holds(p) {
 		return
 	}
 	for _, c := range m.connsOf(p) {

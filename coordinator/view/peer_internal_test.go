@@ -20,7 +20,7 @@ func TestFence_ThatFailsIsNotTriedAgainAtOnce(t *testing.T) {
 	p.closed[p.conn] = true
 	fences := func() int {
 		m.out = nil
-		m.watchPeer(p)
+		m.watchPeer(p, m.settings().Probe.Std())
 		n := 0
 		for _, a := range m.out {
 			if _, fence := a.(WriteNode); fence {
@@ -107,6 +107,54 @@ func TestMachine_NodesThatNeverJoinAreForgotten(t *testing.T) {
 	}
 	if len(m.lead.peers) > 0 || written > 0 {
 		t.Errorf("after 10 s: %d peers, %d records of others written", len(m.lead.peers), written)
+	}
+}
+
+// Nor do they cost messages, whatever connections they name, and they hold up nobody's probes. They are forgotten too by a
+// coordinator that lost its authority meanwhile.
+func TestMachine_NodesThatNeverJoinCostNoMessages(t *testing.T) {
+	t.Parallel()
+	m := newLeadTest()
+	member := protocol.Member{Incarnation: protocol.Incarnation{Node: "member", ID: "id"}}
+	m.history.view.Members = append(m.history.view.Members, member)
+	m.lead.peers["member"] = m.newPeer(member.Incarnation, member)
+	probes := 0
+	step := func(e Event) {
+		for _, a := range m.Step(m.now, e) {
+			switch a := a.(type) {
+			case AskConn:
+				if a.Node != "member" {
+					t.Fatalf("it asks for the connection of %s", a.Node)
+				}
+			case Probe:
+				if probes++; a.Node != "member" {
+					t.Fatalf("it probes %s", a.Node)
+				}
+			}
+		}
+	}
+	for i := range maxJoining {
+		for _, id := range []string{"id", "another"} {
+			step(BeatReceived{Beat: protocol.Beat{
+				V: 1, Incarnation: protocol.Incarnation{Node: "x" + strconv.Itoa(i), ID: id}, Number: 1, Status: protocol.Up,
+				Conn: protocol.Conn{Server: "s", Client: uint64(i)},
+			}})
+		}
+	}
+	if probes = 0; len(m.lead.peers) != maxJoining+1 {
+		t.Fatalf("%d peers", len(m.lead.peers))
+	}
+	for range time.Second / TickEvery {
+		m.now.Mono += TickEvery
+		step(Tick{})
+	}
+	if want := int(time.Second / m.settings().Probe.Std() / 2); probes < want {
+		t.Errorf("the member was probed %d times in a second, want %d", probes, want)
+	}
+	m.now.Mono += m.term()
+	step(Tick{})
+	if m.authority() || len(m.lead.peers) != 1 {
+		t.Errorf("authority %t, %d peers, want only the member", m.authority(), len(m.lead.peers))
 	}
 }
 
