@@ -281,7 +281,7 @@ func (l *loop) start(a view.Action) {
 func (l *loop) startPeer(a view.Action) {
 	switch a := a.(type) {
 	case view.SendBeat:
-		a.Beat.Report = l.c.report()
+		a.Beat.Report = l.c.report().AlsoWaiting(a.Missing)
 		l.beside(shortWait, func(ctx context.Context) view.Event {
 			answer, err := l.session.Beat(ctx, a.Beat)
 			return view.BeatAnswered{Number: a.Beat.Number, Answer: answer, Outcome: outcome(err)}

@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // NodeRecord is what a node keeps under its name in the nodes bucket: its shared heartbeat, and one of
 // the two keepers of its lease.
 type NodeRecord struct {
@@ -105,6 +107,22 @@ type Report struct {
 
 // MaxTrouble is how many texts of trouble a node reports at most: one for each bucket that it can't read, or can't write to.
 const MaxTrouble = 6
+
+// AlsoWaiting returns r with children in its Waiting that it does not know of. If the list has no room for them, nothing counts
+// as settled.
+func (r Report) AlsoWaiting(children []string) Report {
+	if len(children) == 0 {
+		return r
+	}
+	if len(r.Waiting)+len(children) > MaxReported {
+		r.Settled = 0
+		return r
+	}
+	r.Waiting = append(slices.Clip(r.Waiting), children...)
+	slices.Sort(r.Waiting)
+	r.Waiting = slices.Compact(r.Waiting)
+	return r
+}
 
 // MaxReported bounds the lists of one Report.
 const MaxReported = 500

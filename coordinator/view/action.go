@@ -45,8 +45,12 @@ type (
 		ID     uint64
 		Writes []Write
 	}
-	// SendBeat sends a heartbeat to the coordinator; answered by BeatAnswered.
-	SendBeat struct{ Beat protocol.Beat }
+	// SendBeat sends a heartbeat to the coordinator; answered by BeatAnswered. The running side may have something newer to
+	// report: then Missing, of which it does not know, goes along.
+	SendBeat struct {
+		Beat    protocol.Beat
+		Missing []string
+	}
 	// AnswerBeat answers a BeatReceived.
 	AnswerBeat struct {
 		ID     uint64

@@ -59,9 +59,9 @@ func (m *Machine) beatDue() {
 	b.sent, b.view = m.now.Mono, m.viewNumber()
 	b.number++
 	b.next = m.now.Mono + m.settings().Heartbeat.Std()
-	m.do(SendBeat{protocol.Beat{
+	m.do(SendBeat{Missing: m.missing(), Beat: protocol.Beat{
 		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: m.ownStatus(),
-		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.report,
+		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.ownReport(),
 		Confirms: m.confirms(), Pledge: m.pledges(),
 	}})
 }

@@ -139,7 +139,7 @@ func (m *Machine) watchRecord(b protocol.Beat) {
 // leadReport takes what the running side of the coordinator's own node says.
 func (m *Machine) leadReport() {
 	if m.lead != nil {
-		m.reported(m.self.Node, m.report)
+		m.reported(m.self.Node, m.ownReport())
 	}
 }
 
@@ -148,7 +148,7 @@ func (m *Machine) peerReported(p *peer) { m.reported(p.in.Node, p.report) }
 // reportOf returns what a member said last, and whether it said anything.
 func (m *Machine) reportOf(node string) (protocol.Report, bool) {
 	if node == m.self.Node {
-		return m.report, true
+		return m.ownReport(), true
 	}
 	if p := m.lead.peers[node]; p != nil {
 		return p.report, true

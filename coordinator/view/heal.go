@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"time"
 
 	"github.com/phub-io/phub/coordinator/placement"
 	"github.com/phub-io/phub/protocol"
@@ -44,7 +45,8 @@ func (m *Machine) bad(b BadKey) {
 const maxBadKnown = 10_000
 
 // healHistory commits again what stands in the placement bucket under a key that somebody else wrote
-// or deleted. Keys that mean nothing to the hub are left alone.
+// or deleted. What looks like the entry of a child that there is not is taken away, once a second: a node that read the bucket
+// back, where it can't see which view wrote what, may have taken it for one. Other keys are left alone.
 func (m *Machine) healHistory() bool {
 	bad := m.history.Bad()
 	if len(bad) == 0 {
@@ -61,6 +63,8 @@ func (m *Machine) healHistory() bool {
 			writes = append(writes, Write{Key: b.Key, Value: encode(m.settings()), Last: m.history.Revision(b.Key)})
 		case e != nil:
 			writes = append(writes, m.entryWrite(m.asIs(e), number))
+		case m.strayDue(b):
+			writes = append(writes, Write{Key: b.Key, Delete: true, Last: m.history.Revision(b.Key)})
 		case m.history.bad[b.Key] == "":
 			due = true // a stray record that the next view tells to be one
 		}
@@ -68,9 +72,18 @@ func (m *Machine) healHistory() bool {
 	if len(writes) == 0 && !due {
 		return false
 	}
+	m.lead.strays = m.now.Mono
 	writes = slices.Clip(writes[:min(len(writes), MaxCommit-1)])
 	m.commit("healed entries that were changed from outside", writes, nil)
 	return true
+}
+
+// strayEvery is how often entries of children that there are not are taken away at most: anybody who may write to the bucket
+// may write as many as he likes.
+const strayEvery = time.Second
+
+func (m *Machine) strayDue(b BadKey) bool {
+	return m.history.bad[b.Key] == notCoordinators && protocol.ValidateChild(b.Key) == nil && m.now.Mono-m.lead.strays >= strayEvery
 }
 
 // asIs plans a child as it is. Its entry can't just be written again under a new view: its epoch may

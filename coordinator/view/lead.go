@@ -21,6 +21,7 @@ type lead struct {
 	tidy      tidying
 	refused   lastMinute
 	badKnown  map[string]bool // bad keys that were reported
+	strays    time.Duration   // when something was healed last
 	listening bool
 	looked    time.Duration // when the buckets' ends were last looked at
 	woke      time.Duration // when members were last asked for a heartbeat

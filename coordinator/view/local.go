@@ -72,14 +72,43 @@ func (m *Machine) assign(children []string, reset bool) {
 		changes = append(changes, a)
 	}
 	view := m.viewNumber()
-	for _, v := range m.local.awaiting {
-		view = min(view, v-1) // what this node doesn't know yet it has not settled
+	missing := m.missing()
+	for child, v := range m.local.awaiting {
+		if !slices.Contains(missing, child) {
+			view = min(view, v-1) // what this node doesn't know yet it has not settled
+		}
 	}
 	if len(changes) > 0 || view != m.local.view || reset {
 		m.local.view = view
 		m.do(Assign{View: view, Changes: changes, Reset: reset})
 	}
 }
+
+// maxMissing is how many children may wait for a spec that does not come before nothing else counts as settled either.
+const maxMissing = 50
+
+// missing returns the children, sorted, whose entry names a spec that is not there although the bucket is known up to it. They
+// have not settled, and it may take another entry to end that: somebody else may have written this one. Nothing else waits
+// for them.
+func (m *Machine) missing() []string {
+	var children []string
+	for _, child := range sortedKeys(m.local.awaiting) {
+		if e := m.history.Entry(child); e != nil && e.Spec <= m.specs.Last() && len(children) < maxMissing {
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
+// missingDue looks again at what is settled, once specs that were waited for are known not to come.
+func (m *Machine) missingDue() {
+	if len(m.local.awaiting) > 0 && m.Member() {
+		m.assign(nil, false)
+	}
+}
+
+// ownReport is what the running side said, and what it does not know of.
+func (m *Machine) ownReport() protocol.Report { return m.report.AlsoWaiting(m.missing()) }
 
 // assignment derives what this node is to the child. It returns false while the spec that the entry
 // means has not arrived.

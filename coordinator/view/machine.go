@@ -185,6 +185,7 @@ func (m *Machine) proceed() {
 	if m.refusesConfig() {
 		return
 	}
+	m.missingDue()
 	m.keyDue()
 	m.beatDue()
 	m.candidate()

@@ -263,7 +263,7 @@ func (p *process) lose(a view.Action) {
 
 // beat sends a heartbeat to whoever listens as the coordinator.
 func (p *process) beat(a view.SendBeat) {
-	a.Beat.Report = p.local.report(p.w)
+	a.Beat.Report = p.local.report(p.w).AlsoWaiting(a.Missing)
 	done := p.beside(patience, view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown})
 	heard := false
 	for _, n := range p.w.names() {

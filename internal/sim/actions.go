@@ -91,7 +91,7 @@ func (p *process) begin(a view.Action) {
 			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: o}
 		})
 	case view.SendBeat:
-		p.sendBeat(c, a.Beat)
+		p.sendBeat(c, a)
 	case view.Ping:
 		done := p.beside(int64(protocol.Contact), view.Pinged{Outcome: view.OutcomeUnknown})
 		c.ping(func() { done(view.Pinged{}) })
@@ -149,8 +149,9 @@ func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result 
 }
 
 // sendBeat sends a heartbeat to all that listen as the coordinator. The first answer counts.
-func (p *process) sendBeat(c *conn, b protocol.Beat) {
-	b.Report = p.host.reportNow()
+func (p *process) sendBeat(c *conn, a view.SendBeat) {
+	b := a.Beat
+	b.Report = p.host.reportNow().AlsoWaiting(a.Missing)
 	done := p.beside(shortWait, view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown})
 	to := p.w.listeners(c, func(x *conn) bool { return x.lead })
 	if len(to) == 0 {
