@@ -18,8 +18,8 @@ func (m *Machine) unsure(v *protocol.View) bool {
 	if c.unsure == 0 {
 		c.unsure = m.now.Mono
 	}
-	if m.now.Mono < c.unsure+m.settings().Authority.Std()+m.settings().Lease.Std() {
-		return true
+	if m.now.Mono < c.unsure+m.settings().Authority.Std()+m.settings().Lease.Std() || !m.knowsSince(c.unsure) {
+		return true // who departed in those views had been fenced before
 	}
 	for _, k := range m.nodes.nodes {
 		if !v.Has(k.Incarnation) && k.ID != m.self.ID && k.Status.Alive() && m.now.Mono < k.Renewed+k.Lease.Std() {
