@@ -165,8 +165,8 @@ func (o *Options) validate(lists []List) error {
 		if err := validatePrefix("inbox_prefix", o.InboxPrefix); err != nil {
 			return err
 		}
-		if nodes := protocol.NodeInboxes(o.Hub); !slices.Equal(lists, []List{Node}) && overlap(o.InboxPrefix, nodes) {
-			return &protocol.FieldError{Field: "inbox_prefix", Found: o.InboxPrefix, Allowed: "a prefix of the user's own, such as " + protocol.InboxPrefix(o.Hub, "alice") + ": " + nodes + " is the nodes'"}
+		if nodes := protocol.NodeInboxes(o.Hub); !slices.Equal(lists, []List{Node}) && hasNodeInboxes(o.InboxPrefix) {
+			return &protocol.FieldError{Field: "inbox_prefix", Found: o.InboxPrefix, Allowed: "a prefix of the user's own, such as " + protocol.InboxPrefix(o.Hub, "alice") + ": " + nodes + " is the nodes', and so in other hubs"}
 		}
 	}
 	for _, prefix := range o.ClientInboxes {
@@ -177,9 +177,11 @@ func (o *Options) validate(lists []List) error {
 	return nil
 }
 
-// overlap reports whether one of two prefixes has inboxes of the other.
-func overlap(a, b string) bool {
-	return strings.HasPrefix(a+".", b+".") || strings.HasPrefix(b+".", a+".")
+// hasNodeInboxes reports whether a prefix has inboxes of the nodes of any hub.
+func hasNodeInboxes(prefix string) bool {
+	hub, rest, _ := strings.Cut(prefix, ".")
+	who, _, _ := strings.Cut(rest, ".")
+	return strings.HasPrefix(hub, protocol.HubInboxes("")) && (who == "" || protocol.InboxPrefix("", who) == protocol.NodeInboxes(""))
 }
 
 func allLists() string { return strings.ReplaceAll(joined(Lists), "-", ", ") }

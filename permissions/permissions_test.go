@@ -44,6 +44,8 @@ func TestOf_SaysWhichOptionIsWrong(t *testing.T) {
 		"the nodes'":             {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h.node"}, asks, "inbox_prefix"},
 		"one of the nodes'":      {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h.node.a"}, asks, "inbox_prefix"},
 		"the nodes' to ask with": {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h.node"}, []permissions.List{permissions.Node, permissions.Asks}, "inbox_prefix"},
+		"another hub's nodes'":   {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_g.node"}, asks, "inbox_prefix"},
+		"all of another hub":     {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_g"}, asks, "inbox_prefix"},
 		"everybody's":            {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h"}, asks, "inbox_prefix"},
 		"clients' under $":       {permissions.Options{Hub: "h", ClientInboxes: []string{"_INBOX", "$KV"}}, []permissions.List{permissions.Node}, "client_inboxes"},
 	} {
