@@ -14,6 +14,7 @@ import (
 	"github.com/phub-io/phub/internal/natsembed"
 	"github.com/phub-io/phub/internal/natstest"
 	"github.com/phub-io/phub/permissions"
+	"github.com/phub-io/phub/protocol"
 )
 
 // sharedURL returns the address of a server for tests that only need to connect.
@@ -50,7 +51,10 @@ func TestContext_GivesTheInboxPrefix(t *testing.T) {
 	}
 	u := natstest.ConfiguredUsers(t, map[string]permissions.Permissions{"alice": p})
 	answers := natstest.Connect(t, u.Server.URL(), u.Login(natstest.Anybody)...)
-	if _, err := answers.Subscribe("phub.h.req.c", func(m *nats.Msg) { _ = m.Respond([]byte("heard")) }); err != nil {
+	answer := func(m *nats.Msg) {
+		_ = m.RespondMsg(&nats.Msg{Header: nats.Header{protocol.HeaderNode: {"node1"}}, Data: []byte("heard")})
+	}
+	if _, err := answers.Subscribe("phub.h.req.c", answer); err != nil {
 		t.Fatal(err)
 	}
 	if err := answers.Flush(); err != nil {
