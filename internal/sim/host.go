@@ -89,6 +89,8 @@ func (h *host) trust(until int64, reason string) {
 		h.tellAll(replica.TrustGained{})
 	case until < before:
 		h.arm(until)
+	case before <= now:
+		h.tellAll(replica.Tick{})
 	}
 }
 

@@ -122,9 +122,10 @@ func (m *Machine) stepTell() {
 	}
 }
 
-// mode returns what the worker is to be told now: active only while it serves.
+// mode returns what the worker is to be told now: active only while it serves. A process that was stopped may come to something
+// else before the timer that ends its trust.
 func (m *Machine) mode() Tell {
-	if m.serves() && m.trusted && !m.shut {
+	if m.serves() && m.trusted && !m.shut && (m.now < m.lease.Until() || m.limits.Unsafe.DoorByTimer) {
 		return Tell{protocol.Active, m.tenure.epoch, m.tenure.reason}
 	}
 	t := Tell{protocol.Passive, m.want.Epoch, m.want.Reason}
