@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,14 +84,15 @@ func (c *Cluster) start() error {
 	return c.WaitReady(20 * time.Second)
 }
 
-// WaitReady waits until JetStream has a leader and every running server follows it.
+// WaitReady waits until JetStream has a leader, every running server follows it, and each tells its clients of all others:
+// a route is up before that, and a client that connects in between learns of fewer.
 func (c *Cluster) WaitReady(limit time.Duration) error {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if c.ready() {
 			return nil
 		}
 	}
-	return fmt.Errorf("wait for the NATS cluster: no JetStream leader that all %d servers follow after %v", len(c.Servers), limit)
+	return fmt.Errorf("wait for the NATS cluster: no JetStream leader that all %d servers follow, or not all known to each other, after %v", len(c.Servers), limit)
 }
 
 func (c *Cluster) ready() bool {
@@ -98,17 +100,26 @@ func (c *Cluster) ready() bool {
 		return c.Servers[0].Running() != nil
 	}
 	leader := false
-	for _, s := range c.Servers {
-		ns := s.Running()
-		if ns == nil {
-			continue
-		}
+	running := c.running()
+	for _, ns := range running {
 		if !ns.JetStreamIsCurrent() || len(ns.JetStreamClusterPeers()) < len(c.Servers) && ns.JetStreamIsLeader() {
 			return false
 		}
 		leader = leader || ns.JetStreamIsLeader()
 	}
-	return leader
+	return leader && !slices.ContainsFunc(running, func(ns *server.Server) bool {
+		v, err := ns.Varz(nil)
+		return err != nil || len(v.ClientConnectURLs) < len(running)
+	})
+}
+
+func (c *Cluster) running() (running []*server.Server) {
+	for _, s := range c.Servers {
+		if ns := s.Running(); ns != nil {
+			running = append(running, ns)
+		}
+	}
+	return running
 }
 
 // Leader returns the index of the server that leads a stream of the clients' account, or -1.
