@@ -251,7 +251,7 @@ func (l *loop) start(a view.Action) {
 	case view.ReadKey:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
 			r, err := l.session.ReadKey(ctx, a.Bucket, a.Key)
-			return view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: r, Outcome: outcome(err)}
+			return view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: r, Outcome: outcome(err)}
 		})
 	case view.WriteNode:
 		l.beside(shortWait, func(ctx context.Context) view.Event {

@@ -20,10 +20,12 @@ type (
 		After  uint64
 		Try    int // how many have failed before it
 	}
-	// ReadKey reads a key from the leader of the bucket's stream; answered by KeyRead.
+	// ReadKey reads a key from the leader of the bucket's stream; answered by KeyRead. Known is the key's revision that was
+	// known when this was asked.
 	ReadKey struct {
 		Bucket protocol.Bucket
 		Key    string
+		Known  uint64
 	}
 	// WriteNode stores a node's record by compare-and-set; answered by NodeWritten.
 	WriteNode struct {

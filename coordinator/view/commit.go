@@ -100,7 +100,7 @@ func (m *Machine) readRefused(b protocol.Bucket, writes []Write) {
 		gone := b == protocol.ChildrenBucket && spec == nil ||
 			b == protocol.PlacementBucket && m.history.Entry(w.Key) == nil && w.Key != protocol.ViewKey && w.Key != protocol.ConfigKey
 		if gone && (w.Last != 0 || m.forgetful(b)) || again {
-			m.do(ReadKey{Bucket: b, Key: w.Key})
+			m.readKey(b, w.Key)
 		}
 	}
 }
@@ -126,6 +126,7 @@ func (m *Machine) refusedRead(e KeyRead) {
 	}
 	switch rev := e.Record.Revision; {
 	case e.Outcome != Done:
+	case rev == 0 && keys[e.Key] > e.Known: // it was written since
 	case rev == 0:
 		forget(e.Key)
 	case keys[e.Key] == 0 && rev <= feed.Last():

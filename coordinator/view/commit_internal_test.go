@@ -21,7 +21,7 @@ func TestRefused_AnAnswerThatNothingIsThereIsTakenBack(t *testing.T) {
 		}
 		m.history.keys["child1"], m.specs.keys["child1"] = 7, 7
 		for _, step := range []struct{ found, want uint64 }{{7, 7}, {0, 0}, {7, 7}, {0, 0}, {12, 0}} {
-			m.keyRead(KeyRead{Bucket: b, Key: "child1", Record: Record{Revision: step.found}})
+			m.keyRead(KeyRead{Bucket: b, Key: "child1", Known: revision(), Record: Record{Revision: step.found}})
 			if got := revision(); got != step.want {
 				t.Errorf("%s: after an answer of revision %d it is taken to be at %d, want %d", b, step.found, got, step.want)
 			}
@@ -42,7 +42,7 @@ func TestRefused_ForgottenMarkersAreRead(t *testing.T) {
 		}
 		m.history.marks.all, m.specs.marks.all = make([]marker, markersKept), make([]marker, markersKept)
 		m.readRefused(b, []Write{{Key: "old"}})
-		if len(m.out) != 1 || m.out[0] != (ReadKey{b, "old"}) {
+		if len(m.out) != 1 || m.out[0] != (ReadKey{b, "old", 0}) {
 			t.Fatalf("%s: refused, it does %v", b, m.out)
 		}
 		m.keyRead(KeyRead{Bucket: b, Key: "old", Record: Record{Bucket: b, Key: "old", Revision: 7, Deleted: true}})

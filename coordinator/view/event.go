@@ -73,10 +73,12 @@ type (
 		Outcome Outcome
 		Cause   string // what NATS said, or that it was silent; "" after Done and Conflict
 	}
-	// KeyRead answers a ReadKey. A record without a revision says that nothing is left of the key.
+	// KeyRead answers a ReadKey. A record without a revision says that nothing was left of the key: which says nothing of
+	// what is known to have been stored since it was asked for, at Known.
 	KeyRead struct {
 		Bucket  protocol.Bucket
 		Key     string
+		Known   uint64
 		Record  Record
 		Outcome Outcome
 	}

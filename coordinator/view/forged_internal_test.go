@@ -93,7 +93,7 @@ func TestMachine_ForgedRenewalsReplaceNoHistory(t *testing.T) {
 				case Load:
 					events = append(events, RecordsLoaded{Bucket: a.Bucket, Last: map[protocol.Bucket]uint64{protocol.NodesBucket: 6}[a.Bucket]})
 				case ReadKey:
-					events = append(events, KeyRead{Bucket: a.Bucket, Key: a.Key, Record: renewed(in, 2, 6)})
+					events = append(events, KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: renewed(in, 2, 6)})
 				}
 			}
 		}
@@ -211,7 +211,7 @@ func TestMachine_FencesOverWhatWasReadOnly(t *testing.T) {
 	}
 	m.out = nil
 	m.nodeHeard(renewed(in, 3, 7))
-	if m.sureOf("node2") || len(m.out) != 1 || m.out[0] != (ReadKey{protocol.NodesBucket, "node2"}) {
+	if m.sureOf("node2") || len(m.out) != 1 || m.out[0] != (ReadKey{protocol.NodesBucket, "node2", 6}) {
 		t.Errorf("a record that was heard: sure %t, does %v", m.sureOf("node2"), m.out)
 	}
 	m.keyRead(KeyRead{Bucket: protocol.NodesBucket, Key: "node2", Record: renewed(in, 3, 7)})

@@ -183,7 +183,24 @@ func (m *Machine) hasLeft() {
 func (m *Machine) readOwnKey() {
 	if !m.key.reading {
 		m.key.reading = true
-		m.do(ReadKey{Bucket: protocol.NodesBucket, Key: m.self.Node})
+		m.readKey(protocol.NodesBucket, m.self.Node)
+	}
+}
+
+// readKey reads a key from the stream's leader.
+func (m *Machine) readKey(b protocol.Bucket, key string) {
+	m.do(ReadKey{Bucket: b, Key: key, Known: m.keyKnown(b, key)})
+}
+
+// keyKnown returns the revision of a key that was read, or that this node wrote.
+func (m *Machine) keyKnown(b protocol.Bucket, key string) uint64 {
+	switch b {
+	case protocol.PlacementBucket:
+		return m.history.keys[key]
+	case protocol.ChildrenBucket:
+		return m.specs.keys[key]
+	default:
+		return m.nodes.sure[key]
 	}
 }
 
@@ -206,10 +223,13 @@ func (m *Machine) keyRead(e KeyRead) {
 
 // nodeRead takes a record read from the leader, also one that says that nothing is left of the key.
 func (m *Machine) nodeRead(e KeyRead) {
-	if e.Record.Revision < m.nodes.sure[e.Key] {
+	if e.Record.Revision < e.Known {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
 	if e.Record.Revision == 0 {
+		if m.keyKnown(e.Bucket, e.Key) > e.Known {
+			return // it was written since
+		}
 		m.nodes.forget(e.Key)
 		m.keySeen(e.Key)
 		return

@@ -142,7 +142,7 @@ func (m *Machine) lookAgain() {
 	m.readAgain(protocol.ChildrenBucket)
 	m.readAgain(protocol.NodesBucket)
 	for _, key := range []string{protocol.ViewKey, protocol.ConfigKey} { // that somebody purged one, no reading of what is there tells
-		m.do(ReadKey{Bucket: protocol.PlacementBucket, Key: key})
+		m.readKey(protocol.PlacementBucket, key)
 	}
 }
 

@@ -18,6 +18,7 @@ type load struct {
 	began  time.Duration // when the one under way did
 	wanted bool          // it did for the sake of a hint
 	from   uint64        // what was known then
+	stood  uint64        // what the bucket had reached then, for sure
 	hint   uint64        // what was spoken of then; 0: nothing
 	vain   int           // such reads in a row that brought nothing
 	rest   time.Duration // no such read before this instant
@@ -46,7 +47,7 @@ func (m *Machine) loadDue() {
 			continue
 		}
 		l.busy, l.fresh, l.wanted, l.began = true, l.again, wants, m.now.Mono
-		l.from, l.hint = f.last, f.covered()
+		l.from, l.stood, l.hint = f.last, m.stoodAt(b), f.covered()
 		m.do(Load{Bucket: b, After: after, Try: l.tries})
 	}
 }
@@ -100,7 +101,7 @@ func (m *Machine) loaded(e RecordsLoaded) {
 		return
 	}
 	l.tries = 0
-	if had := m.stoodAt(e.Bucket); e.Last < had {
+	if had := l.stood; e.Last < had {
 		l.retry = m.now.Mono + shortRetry
 		if l.short++; l.short >= shortMost {
 			m.historyLost(e.Bucket, had, e.Last)

@@ -217,7 +217,7 @@ func (m *Machine) readNode(node string, every time.Duration) {
 		return
 	}
 	m.asked[node] = m.now.Mono
-	m.do(ReadKey{Bucket: protocol.NodesBucket, Key: node})
+	m.readKey(protocol.NodesBucket, node)
 }
 
 // confirmEvery is how often a node's record is read at most, so that its fence need not wait for that.

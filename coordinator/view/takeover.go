@@ -445,7 +445,7 @@ func (m *Machine) fenceWritten(e NodeWritten) {
 	}
 	m.coord.retry = m.now.Mono + rankStep
 	m.leadFenced(node, false)
-	m.do(ReadKey{Bucket: protocol.NodesBucket, Key: node})
+	m.readKey(protocol.NodesBucket, node)
 }
 
 // fenceRead goes on after the key of a failed fence was read: the next step decides anew.

@@ -81,7 +81,7 @@ func (m *Machine) nodeDropped(e NodeDropped) {
 	if e.Outcome == Done {
 		m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: e.Drop.Node, Revision: e.Revision, Deleted: true})
 	} else {
-		m.do(ReadKey{Bucket: protocol.NodesBucket, Key: e.Drop.Node})
+		m.readKey(protocol.NodesBucket, e.Drop.Node)
 	}
 	if m.lead == nil || m.lead.tidy.busy != e.Drop.Node {
 		return // of a connection that is no more

@@ -191,7 +191,7 @@ func (p *process) begin(a view.Action) {
 		records, last := w.store.since(a.Bucket, a.After)
 		p.gets(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
 	case view.ReadKey:
-		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: w.store.keys[a.Bucket][a.Key]})
+		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: w.store.keys[a.Bucket][a.Key]})
 	case view.WriteNode:
 		p.write(protocol.NodesBucket, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: o}

@@ -74,7 +74,7 @@ func (p *process) begin(a view.Action) {
 		s := p.w.streams[a.Bucket]
 		s.read(c, func(keys map[string]view.Record, _ uint64) func() {
 			r := keys[a.Key]
-			return func() { done(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Record: r}) }
+			return func() { done(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: r}) }
 		})
 	case view.WriteNode:
 		p.writeNode(c, a)
