@@ -225,7 +225,7 @@ func TestHubs_ListsPlacementBuckets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hubs, err := phub.Hubs(t.Context(), natstest.Connect(t, hub.url))
+	hubs, err := phub.Hubs(t.Context(), natstest.Connect(t, hub.url), "")
 	if err != nil || !slices.Equal(hubs, []string{"a_1", "b"}) {
 		t.Errorf("got %v, %v", hubs, err)
 	}

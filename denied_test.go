@@ -52,7 +52,7 @@ func TestClient_SaysWhatItsUserMayNot(t *testing.T) {
 		_, err = asks.Start(ctx, []phub.Spec{pair("c")}, nil)
 		wantDenied(t, began, err, "phub.h.ctl.start")
 		began = time.Now()
-		_, err = phub.Hubs(ctx, nc)
+		_, err = phub.Hubs(ctx, nc, "")
 		wantDenied(t, began, err, "$JS.API.STREAM.NAMES")
 		began = time.Now()
 		_, err = asks.Watch(ctx)

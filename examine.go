@@ -32,7 +32,7 @@ var (
 // Examine finds out what the NATS servers that dial reaches offer a hub: whether they meet phub's needs,
 // and what proof of a node's end they give. It tries that with its own connections, at each server of the
 // cluster, and leaves the hub, which need not exist, untouched. It takes up to a few seconds. An error means that it reached no
-// server. dial must pass opts on, last.
-func Examine(ctx context.Context, hub string, dial func(opts ...nats.Option) (*nats.Conn, error)) (*Examination, error) {
-	return jetstream.Examine(ctx, hub, dial)
+// server. domain is the JetStream domain to look at; an empty one is that of the server. dial must pass opts on, last.
+func Examine(ctx context.Context, hub, domain string, dial func(opts ...nats.Option) (*nats.Conn, error)) (*Examination, error) {
+	return jetstream.Examine(ctx, hub, domain, dial)
 }

@@ -14,14 +14,17 @@ import (
 )
 
 // Hubs returns the names of the hubs in the account of a connection, sorted: those whose placement
-// bucket exists. A context without a deadline gets one of 30 s.
-func Hubs(ctx context.Context, nc *nats.Conn) ([]string, error) {
+// bucket exists in a JetStream domain. An empty domain is that of the connection's server. A context without a deadline gets one of 30 s.
+func Hubs(ctx context.Context, nc *nats.Conn, domain string) ([]string, error) {
+	if err := protocol.ValidateDomain(domain); err != nil {
+		return nil, fmt.Errorf("list hubs: %w", err)
+	}
 	ctx, cancel := withTimeout(ctx, defaultControlTimeout)
 	defer cancel()
 	d := denials{nc: nc}
-	ctx, stop := d.during(ctx, "$JS.API.>")
+	ctx, stop := d.during(ctx, protocol.JetStreamAPI(domain)+">")
 	defer stop()
-	buckets, err := jetstream.Buckets(ctx, nc)
+	buckets, err := jetstream.Buckets(ctx, nc, domain)
 	if denied, ok := errors.AsType[*DeniedError](context.Cause(ctx)); ok && err != nil {
 		err = denied
 	}

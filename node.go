@@ -47,6 +47,9 @@ type Options struct {
 	// Replicas is how many NATS servers keep each of the hub's buckets. Defaults to as many as the NATS
 	// cluster allows, up to 3.
 	Replicas int
+	// Domain is the JetStream domain of the hub's buckets: all of the hub's nodes use the same one, whatever servers they are
+	// connected to. Defaults to that of the server that the node is connected to.
+	Domain string
 	// URL is the NATS server, or several with commas between. Others of their cluster that they tell of are used as well
 	// once there was a connection. Defaults to nats://127.0.0.1:4222.
 	URL string
@@ -125,6 +128,9 @@ func (o *Options) validate() error {
 		return err
 	}
 	if err := protocol.ValidateCapacity(o.Capacity); err != nil {
+		return err
+	}
+	if err := protocol.ValidateDomain(o.Domain); err != nil {
 		return err
 	}
 	if o.Grace < 0 {
@@ -253,7 +259,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
 		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
-		Avoid: avoid, Learned: n.learned, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
+		Avoid: avoid, Learned: n.learned, Domain: n.opts.Domain, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})
 	if err != nil {

@@ -21,9 +21,13 @@ import (
 )
 
 // users are one of each list for hub h, and of some for hub i.
-func users(t *testing.T) map[string]permissions.Permissions {
+func users(t *testing.T) map[string]permissions.Permissions { return usersIn(t, "") }
+
+// usersIn are such users for a hub in a JetStream domain.
+func usersIn(t *testing.T, domain string) map[string]permissions.Permissions {
 	t.Helper()
 	of := func(o permissions.Options, lists ...permissions.List) permissions.Permissions {
+		o.Domain = domain
 		p, err := permissions.Of(o, lists...)
 		if err != nil {
 			t.Fatal(err)
@@ -210,8 +214,9 @@ func (v *violations) handler() nats.Option {
 // guarded is a hub of which everybody has one of the lists.
 type guarded struct {
 	*testHub
-	users *natstest.Users
-	seen  *violations
+	users  *natstest.Users
+	domain string // that its nodes are told
+	seen   *violations
 }
 
 func (g *guarded) connect(user string) *nats.Conn {
@@ -240,7 +245,7 @@ func (g *guarded) joinAs(user string, names ...string) {
 	g.t.Helper()
 	for _, name := range names {
 		o := g.options(name)
-		o.NATS = g.users.Login(user)
+		o.NATS, o.Domain = g.users.Login(user), g.domain
 		o.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(g.seen, testLog{g.t}), nil))
 		g.joinWith(o)
 	}
@@ -278,48 +283,58 @@ func (g *guarded) back(node string, closed uint64) bool {
 // server refuses anything.
 func TestPermissions_AreEnough(t *testing.T) {
 	t.Parallel()
-	inEachMode(t, func(t *testing.T, u *natstest.Users) {
-		g := newGuarded(t, u)
-		changes, err := g.clientAs("watches").Watch(g.ctx(time.Minute))
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.joinAs("node", "node1", "node2")
-		specs := []phub.Spec{pair("c")}
-		for i := range 80 {
-			specs = append(specs, phub.Spec{Child: fmt.Sprintf("many.%d", i), Kind: "who"})
-		}
-		active := g.start(specs...)[0].Replicas[0].Node
-		g.joinAs("later", "node3")
-		g.serves("asks")
-		g.serves("second")
-		g.eventually("the coordinator counts node3, too", func() bool { return g.back("node3", 0) })
-		if _, err := g.client.Move(g.ctx(20*time.Second), "c", "node3"); err != nil {
-			t.Fatal(err)
-		}
-		g.serves("asks")
-		first := g.kill("node3")
-		g.serves("asks")
-		second := g.kill(active)
-		g.serves("all")
-		g.eventually("all nodes are back, with all children", func() bool {
-			st, err := g.client.Status(g.ctx(10 * time.Second))
-			return err == nil && st.Children == len(specs) && st.Settled && g.back("node3", first) && g.back(active, second)
-		})
-		for change, err := range changes {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if change.Mode != nil && change.Mode.Child == "c" && change.Mode.Node == "node3" && change.Mode.Mode == phub.Active {
-				break
-			}
-		}
-		g.seen.mu.Lock()
-		defer g.seen.mu.Unlock()
-		if len(g.seen.text) > 0 {
-			t.Errorf("servers refused %d times: %s", len(g.seen.text), strings.Join(g.seen.text, "\n"))
-		}
+	inEachMode(t, func(t *testing.T, u *natstest.Users) { livesWithRights(newGuarded(t, u)) })
+}
+
+// TestPermissions_AreEnoughInADomain lives the same life with a hub whose nodes are told its JetStream domain.
+func TestPermissions_AreEnoughInADomain(t *testing.T) {
+	t.Parallel()
+	const domain = "edge"
+	g := newGuarded(t, natstest.UsersInDomain(t, domain, usersIn(t, domain)))
+	g.domain = domain
+	livesWithRights(g)
+}
+
+func livesWithRights(g *guarded) {
+	changes, err := g.clientAs("watches").Watch(g.ctx(time.Minute))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.joinAs("node", "node1", "node2")
+	specs := []phub.Spec{pair("c")}
+	for i := range 80 {
+		specs = append(specs, phub.Spec{Child: fmt.Sprintf("many.%d", i), Kind: "who"})
+	}
+	active := g.start(specs...)[0].Replicas[0].Node
+	g.joinAs("later", "node3")
+	g.serves("asks")
+	g.serves("second")
+	g.eventually("the coordinator counts node3, too", func() bool { return g.back("node3", 0) })
+	if _, err := g.client.Move(g.ctx(20*time.Second), "c", "node3"); err != nil {
+		g.t.Fatal(err)
+	}
+	g.serves("asks")
+	first := g.kill("node3")
+	g.serves("asks")
+	second := g.kill(active)
+	g.serves("all")
+	g.eventually("all nodes are back, with all children", func() bool {
+		st, err := g.client.Status(g.ctx(10 * time.Second))
+		return err == nil && st.Children == len(specs) && st.Settled && g.back("node3", first) && g.back(active, second)
 	})
+	for change, err := range changes {
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if change.Mode != nil && change.Mode.Child == "c" && change.Mode.Node == "node3" && change.Mode.Mode == phub.Active {
+			break
+		}
+	}
+	g.seen.mu.Lock()
+	defer g.seen.mu.Unlock()
+	if len(g.seen.text) > 0 {
+		g.t.Errorf("servers refused %d times: %s", len(g.seen.text), strings.Join(g.seen.text, "\n"))
+	}
 }
 
 // serves has a user ask child c, by phub's client and without it.

@@ -13,7 +13,8 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-const apiPrefix = "$JS.API."
+// api is what the subjects of JetStream's API begin with.
+func (s *Session) api() string { return protocol.JetStreamAPI(s.cfg.Domain) }
 
 // call sends a request to JetStream's API and decodes the answer into resp. An error that JetStream
 // itself answers with is a *jetstream.APIError.
@@ -27,7 +28,7 @@ func (s *Session) call(ctx context.Context, subject string, req, resp any) error
 			return err
 		}
 	}
-	m, err := s.nc.RequestWithContext(ctx, apiPrefix+subject, data)
+	m, err := s.nc.RequestWithContext(ctx, s.api()+subject, data)
 	if err != nil {
 		return err
 	}

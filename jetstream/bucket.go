@@ -25,7 +25,7 @@ var buckets = protocol.Buckets[:]
 
 func (s *Session) stream(b protocol.Bucket) string { return "KV_" + b.Name(s.cfg.Hub) }
 
-func (s *Session) subjectPrefix(b protocol.Bucket) string { return "$KV." + b.Name(s.cfg.Hub) + "." }
+func (s *Session) subjectPrefix(b protocol.Bucket) string { return b.Keys(s.cfg.Hub) }
 
 // bucketConfig is that of a KV bucket made by nats.go, but for direct reads, batches and republish.
 func (s *Session) bucketConfig(b protocol.Bucket, replicas int) jetstream.StreamConfig {
@@ -100,9 +100,9 @@ func nobodyAnswers(err error) error {
 	return err
 }
 
-// Buckets returns the names of all KV buckets in the account of a connection.
-func Buckets(ctx context.Context, nc *nats.Conn) ([]string, error) {
-	js, err := jetstream.New(nc)
+// Buckets returns the names of all KV buckets in the account of a connection, in a JetStream domain; an empty one is that of its server.
+func Buckets(ctx context.Context, nc *nats.Conn, domain string) ([]string, error) {
+	js, err := newJetStream(nc, domain)
 	if err != nil {
 		return nil, err
 	}

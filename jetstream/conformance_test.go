@@ -35,21 +35,32 @@ func TestConformance_ThreeServers(t *testing.T) {
 	porttest.Run(t, newSystem(t, natstest.ClusterWith(t, natsembed.Config{Account: "TEST", System: true}).Servers...))
 }
 
+// TestConformance_InADomain has sessions at a leaf node with a JetStream domain of its own, and their buckets in the other one.
+func TestConformance_InADomain(t *testing.T) {
+	t.Parallel()
+	hub, leaf := natstest.Domains(t)
+	s := newSystem(t, leaf)
+	s.nc = natstest.Connect(t, hub.URL())
+	s.domain = "hub"
+	porttest.Run(t, s)
+}
+
 // system runs the suite on real servers: each session connects to another one than the last, plain
 // clients to the first.
 type system struct {
 	servers []*natsembed.Server
 	turn    *atomic.Int64
 	nc      *nats.Conn
+	domain  string
 }
 
 func newSystem(t *testing.T, servers ...*natsembed.Server) system {
-	return system{servers, new(atomic.Int64), natstest.Connect(t, servers[0].URL())}
+	return system{servers: servers, turn: new(atomic.Int64), nc: natstest.Connect(t, servers[0].URL())}
 }
 
 func (s system) Open(t testing.TB, hub, node string) porttest.Peer {
 	url := s.servers[s.turn.Add(1)%int64(len(s.servers))].URL()
-	return open(t, jetstream.Config{Hub: hub, Node: node, Dial: dial(url)})
+	return open(t, jetstream.Config{Hub: hub, Node: node, Domain: s.domain, Dial: dial(url)})
 }
 
 func (s system) Crash(t testing.TB, p porttest.Peer) {

@@ -68,8 +68,8 @@ const (
 
 // Examine finds out what the servers that dial reaches give to a hub. The error says that none was
 // reached.
-func Examine(ctx context.Context, hub string, dial func(...nats.Option) (*nats.Conn, error)) (*Examination, error) {
-	x := examiner{hub: hub, dial: dial}
+func Examine(ctx context.Context, hub, domain string, dial func(...nats.Option) (*nats.Conn, error)) (*Examination, error) {
+	x := examiner{hub: hub, domain: domain, dial: dial}
 	began := time.Now()
 	var err error
 	if x.s, err = x.spare(ctx, "watch"); err != nil {
@@ -98,14 +98,14 @@ func (x *examiner) try(ctx context.Context) {
 
 type examiner struct {
 	Examination
-	hub  string
-	dial func(...nats.Option) (*nats.Conn, error)
-	s    *Session
+	hub, domain string
+	dial        func(...nats.Option) (*nats.Conn, error)
+	s           *Session
 }
 
 // spare opens a connection that is no node's.
 func (x *examiner) spare(ctx context.Context, name string) (*Session, error) {
-	s := newSession(Config{Hub: examineHub, Node: name, Dial: x.dial, Logger: slog.New(slog.DiscardHandler)})
+	s := newSession(Config{Hub: examineHub, Node: name, Domain: x.domain, Dial: x.dial, Logger: slog.New(slog.DiscardHandler)})
 	nc, err := x.dial(ownInboxes(x.hub), s.options(ctx))
 	if err != nil {
 		s.stop()
@@ -157,7 +157,7 @@ func (x *examiner) countServers(ctx context.Context) int {
 }
 
 func (x *examiner) buckets(ctx context.Context) {
-	h := newSession(Config{Hub: x.hub})
+	h := newSession(Config{Hub: x.hub, Domain: x.domain})
 	defer h.stop()
 	h.nc = x.s.nc
 	missing := 0

@@ -71,7 +71,7 @@ func mended(want, have *jetstream.StreamConfig) jetstream.StreamConfig {
 func (s *Session) mendTry(b protocol.Bucket, want, have *jetstream.StreamConfig) string {
 	c := mended(want, have)
 	if isOurs(want, have) && len(differences(settings(want, &c))) == 0 {
-		return fmt.Sprintf("let the nodes' user publish to $JS.API.STREAM.UPDATE.%s: nodes put it back then; or put it back with `nats stream edit %s`", s.stream(b), s.stream(b))
+		return fmt.Sprintf("let the nodes' user publish to %sSTREAM.UPDATE.%s: nodes put it back then; or put it back with `nats stream edit %s`", s.api(), s.stream(b), s.stream(b))
 	}
 	return fmt.Sprintf("choose another hub name, or, if nothing in it is needed, `nats stream rm %s`", s.stream(b))
 }

@@ -112,7 +112,7 @@ func rejected(c jetstream.ErrorCode) bool {
 func (s *Session) rejection(b protocol.Bucket, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
 		of := func(subject string) bool {
-			return strings.HasPrefix(subject, s.subjectPrefix(b)) || strings.Contains(subject+".", "."+s.stream(b)+".")
+			return strings.Contains(subject, b.Keys(s.cfg.Hub)) || strings.Contains(subject+".", "."+s.stream(b)+".")
 		}
 		if denied := s.rejections.explains(of, time.Now()); denied != nil {
 			return fmt.Errorf("%w: %w", coordinator.ErrRejected, denied)

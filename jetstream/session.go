@@ -37,6 +37,8 @@ type Config struct {
 	Learned []string
 	// Avoid is the URL of a server that is to be tried last, if others are known. Default none.
 	Avoid string
+	// Domain is the JetStream domain of the buckets. Default: that of the server that is connected to.
+	Domain string
 	// Replicas is of the buckets' streams. Default 0: as many as the NATS cluster allows, up to 3.
 	Replicas int
 	// Known says that an earlier session of this process found the buckets right: Open returns as soon
@@ -206,12 +208,20 @@ func (s *Session) use(nc *nats.Conn) error {
 	if s.inboxes, err = newInboxes(nc); err != nil {
 		return fmt.Errorf("subscribe to inboxes: %w", portError(err))
 	}
-	js, err := jetstream.New(nc)
+	js, err := newJetStream(nc, s.cfg.Domain)
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	s.js = js
 	return nil
+}
+
+// newJetStream returns JetStream in a domain; an empty one is that of the connection's server.
+func newJetStream(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
+	if domain == "" {
+		return jetstream.New(nc)
+	}
+	return jetstream.NewWithDomain(nc, domain)
 }
 
 // setup makes or checks the buckets.

@@ -167,8 +167,8 @@ func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.nc.Publish(apiPrefix+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
-	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: apiPrefix + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
+	defer func() { _ = s.nc.Publish(s.api()+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
+	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: s.api() + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
 	for p.pending = info.NumPending; p.pending > 0 && p.idle < maxIdle; {
 		if err := p.pull(ctx); err != nil {
 			return nil, err

@@ -94,7 +94,7 @@ func (s *Session) checkWrites(writes []view.Write) error {
 }
 
 func (s *Session) messages(b protocol.Bucket, writes []view.Write) []*nats.Msg {
-	prefix := s.subjectPrefix(b)
+	prefix := b.WriteKeys(s.cfg.Hub, s.cfg.Domain)
 	msgs := make([]*nats.Msg, len(writes))
 	for i := range writes {
 		msgs[i] = message(prefix, &writes[i])

@@ -44,6 +44,9 @@ type Options struct {
 	// ClientInboxes are prefixes of inboxes to which nodes may answer beside "_INBOX_<hub>": those of clients
 	// that can't be given a prefix of their own ("_INBOX" for NATS's default). Nothing but the list of nodes has them.
 	ClientInboxes []string
+	// Domain is the JetStream domain that the nodes are told to use; empty if they are told none. Nothing but the list of nodes
+	// depends on it.
+	Domain string
 	// NoCreate leaves out the right to make the hub's buckets, which nodes need until all three exist.
 	NoCreate bool
 	// System adds what nodes use of the system account, if the hub's account imports it.
@@ -114,9 +117,9 @@ const connections = "$SYS.REQ.ACCOUNT.PING.CONNZ"
 var service = []string{"$SRV.*", "$SRV.*.phub", "$SRV.*.phub.*"}
 
 func publishedByNodes(o Options, s protocol.Subjects) []string {
-	subjects := []string{"$JS.API.INFO"}
-	for _, b := range protocol.Buckets {
-		subjects = append(subjects, bucket(b.Name(o.Hub), o.NoCreate)...)
+	subjects := jetStream(o, "")
+	if o.Domain != "" {
+		subjects = append(subjects, jetStream(o, o.Domain)...)
 	}
 	subjects = append(subjects, s.ToCoordinator(), s.ToNodes())
 	subjects = append(subjects, s.Watch()...)
@@ -130,20 +133,30 @@ func publishedByNodes(o Options, s protocol.Subjects) []string {
 	return subjects
 }
 
-// bucket returns what reads and writes one bucket.
-func bucket(name string, exists bool) []string {
-	stream, keys := "KV_"+name, "$KV."+name+".>"
-	subjects := []string{"$JS.API.STREAM.INFO." + stream}
-	if !exists {
-		subjects = append(subjects, "$JS.API.STREAM.CREATE."+stream)
+// jetStream returns what reads and writes the buckets in a domain. Nodes that are told a domain need both forms: a server in that domain
+// takes the domain out of a subject before it looks what the user may do, and others do not.
+func jetStream(o Options, domain string) []string {
+	subjects := []string{protocol.JetStreamAPI(domain) + "INFO"}
+	for _, b := range protocol.Buckets {
+		subjects = append(subjects, bucketOf(b, o, domain)...)
+	}
+	return subjects
+}
+
+// bucketOf returns what reads and writes one bucket.
+func bucketOf(b protocol.Bucket, o Options, domain string) []string {
+	api, stream := protocol.JetStreamAPI(domain), "KV_"+b.Name(o.Hub)
+	subjects := []string{api + "STREAM.INFO." + stream}
+	if !o.NoCreate {
+		subjects = append(subjects, api+"STREAM.CREATE."+stream)
 	}
 	return append(
 		subjects,
-		"$JS.API.STREAM.MSG.GET."+stream,
-		"$JS.API.CONSUMER.CREATE."+stream+".*."+keys,
-		"$JS.API.CONSUMER.MSG.NEXT."+stream+".*",
-		"$JS.API.CONSUMER.DELETE."+stream+".*",
-		keys,
+		api+"STREAM.MSG.GET."+stream,
+		api+"CONSUMER.CREATE."+stream+".*."+b.Keys(o.Hub)+">",
+		api+"CONSUMER.MSG.NEXT."+stream+".*",
+		api+"CONSUMER.DELETE."+stream+".*",
+		b.WriteKeys(o.Hub, domain)+">",
 	)
 }
 
@@ -151,6 +164,9 @@ const maxPrefix = 128 // bytes: a subject closes the connection of who sends it 
 
 func (o *Options) validate(lists []List) error {
 	if err := protocol.ValidateHub(o.Hub); err != nil {
+		return err
+	}
+	if err := protocol.ValidateDomain(o.Domain); err != nil {
 		return err
 	}
 	if len(lists) == 0 {

@@ -47,6 +47,7 @@ func TestOf_SaysWhichOptionIsWrong(t *testing.T) {
 		"another hub's nodes'":   {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_g.node"}, asks, "inbox_prefix"},
 		"all of another hub":     {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_g"}, asks, "inbox_prefix"},
 		"everybody's":            {permissions.Options{Hub: "h", InboxPrefix: "_INBOX_h"}, asks, "inbox_prefix"},
+		"a domain with a dot":    {permissions.Options{Hub: "h", Domain: "a.b"}, []permissions.List{permissions.Node}, "js_domain"},
 		"clients' under $":       {permissions.Options{Hub: "h", ClientInboxes: []string{"_INBOX", "$KV"}}, []permissions.List{permissions.Node}, "client_inboxes"},
 	} {
 		_, err := permissions.Of(c.o, c.lists...)

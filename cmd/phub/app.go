@@ -133,7 +133,10 @@ func (a *app) fromEnvironment() error {
 	if a.hub == "" {
 		a.hub = "default"
 	}
-	return inFlags(protocol.ValidateHub(a.hub), map[string]string{"hub": from})
+	if err := protocol.ValidateHub(a.hub); err != nil {
+		return inFlags(err, map[string]string{"hub": from})
+	}
+	return inFlags(protocol.ValidateDomain(a.conn.jsDomain), map[string]string{"js_domain": "--js-domain"})
 }
 
 // maxMessage is how much is shown of an error, in bytes: some of its text may be somebody else's.

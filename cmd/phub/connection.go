@@ -26,6 +26,7 @@ type connection struct {
 	cert, key, ca         string
 	tlsFirst              bool
 	inboxPrefix           string
+	jsDomain              string
 	timeout               time.Duration
 	configDir             string // where contexts are kept
 }
@@ -45,6 +46,7 @@ func (a *app) connectionFlags(cli *fisk.Application) {
 	cli.Flag("tlsca", "TLS certificate authority (NATS_CA)").PlaceHolder("FILE").StringVar(&c.ca)
 	cli.Flag("tlsfirst", "TLS handshake before the server's greeting").UnNegatableBoolVar(&c.tlsFirst)
 	cli.Flag("inbox-prefix", "Prefix of the inboxes that replies go to").PlaceHolder("PREFIX").StringVar(&c.inboxPrefix)
+	cli.Flag("js-domain", "JetStream domain of the hub's buckets; default is the server's own").PlaceHolder("NAME").StringVar(&c.jsDomain)
 	cli.Flag("timeout", "How long to wait; 5s for req, 30s for others (NATS_TIMEOUT)").PlaceHolder("TIME").Validator(isDuration).DurationVar(&c.timeout)
 }
 

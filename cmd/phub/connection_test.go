@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/phub-io/phub"
 	"github.com/phub-io/phub/internal/natsembed"
 	"github.com/phub-io/phub/internal/natstest"
 	"github.com/phub-io/phub/permissions"
@@ -142,4 +145,35 @@ func TestRedact(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
+}
+
+// TestDomain_OfFlagOrContext has a hub in one JetStream domain, and asks a server of another one.
+func TestDomain_OfFlagOrContext(t *testing.T) {
+	_, leaf := natstest.Domains(t)
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", dir) // natscontext reads the process's own
+	for name, more := range map[string]string{
+		"domain": `"jetstream_domain":"hub"`, "prefix": `"jetstream_api_prefix":"$JS.hub.API"`,
+		"account": `"jetstream_api_prefix":"JS.app.API"`, "wrong": `"jetstream_domain":"a.b"`,
+	} {
+		writeContext(t, dir, name, fmt.Sprintf(`{"url":%q,%s}`, leaf.URL(), more))
+	}
+	env := map[string]string{"XDG_CONFIG_HOME": dir}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	node, err := phub.Join(ctx, phub.Options{Hub: "far", Name: "n", URL: leaf.URL(), Domain: "hub"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = node.Leave(ctx) })
+	phubRun(t, env, "", "hub", "ls", "--context", "domain").want(t, 0, "far", "")
+	phubRun(t, env, "", "hub", "ls", "--context", "prefix").want(t, 0, "far", "")
+	phubRun(t, env, "", "hub", "ls", "-s", leaf.URL(), "--js-domain", "hub").want(t, 0, "far", "")
+	phubRun(t, env, "", "hub", "ls", "--context", "domain", "--js-domain", "leaf").want(t, 0, "No hubs.", "")
+	phubRun(t, env, "", "hub", "ls", "-s", leaf.URL()).want(t, 0, "No hubs.", "")
+	phubRun(t, env, "", "hub", "ls", "--context", "account").want(t, exitFailed, "", `found jetstream_api_prefix "JS.app.API"`)
+	phubRun(t, env, "", "node", "run", "--context", "account").want(t, exitFailed, "", "Try: --js-domain NAME")
+	phubRun(t, env, "", "hub", "ls", "--context", "wrong").want(t, exitUsage, "", "context wrong: jetstream_domain")
+	phubRun(t, env, "", "hub", "ls", "-s", leaf.URL(), "--js-domain", "a.b").want(t, exitUsage, "", "--js-domain")
+	phubRun(t, env, "", "doctor", "--hub", "far", "--context", "domain", "--json").want(t, exitFailed, `"buckets"`, "")
 }

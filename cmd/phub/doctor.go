@@ -35,6 +35,10 @@ type diagnosis struct {
 }
 
 func (a *app) doctor(ctx context.Context) error {
+	domain, err := a.conn.domain()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := a.deadline(ctx)
 	defer cancel()
 	d := diagnosis{hub: a.hub}
@@ -43,7 +47,7 @@ func (a *app) doctor(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	if d.x, err = phub.Examine(ctx, a.hub, func(opts ...nats.Option) (*nats.Conn, error) { return a.conn.connect(opts...) }); err != nil {
+	if d.x, err = phub.Examine(ctx, a.hub, domain, func(opts ...nats.Option) (*nats.Conn, error) { return a.conn.connect(opts...) }); err != nil {
 		return err
 	}
 	if len(d.x.Buckets) > 0 {

@@ -12,6 +12,7 @@ func (c *connection) handOn() (flags, env []string) {
 		{"--tlskey", c.key},
 		{"--tlsca", c.ca},
 		{"--inbox-prefix", c.inboxPrefix},
+		{"--js-domain", c.jsDomain},
 	} {
 		if f[1] != "" {
 			flags = append(flags, f[0], f[1])

@@ -30,6 +30,10 @@ type hubLine struct {
 }
 
 func (a *app) hubLs(ctx context.Context) error {
+	domain, err := a.conn.domain()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := a.deadline(ctx)
 	defer cancel()
 	nc, err := a.conn.connect(nats.ErrorHandler(a.asyncError), before(ctx))
@@ -37,7 +41,7 @@ func (a *app) hubLs(ctx context.Context) error {
 		return err
 	}
 	defer nc.Close()
-	names, err := phub.Hubs(ctx, nc)
+	names, err := phub.Hubs(ctx, nc, domain)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type nodeRun struct {
 
 // nodeFlags are the flags that give the fields of a node's options.
 var nodeFlags = map[string]string{
-	"node": "--name", "labels": "--label", "capacity": "--capacity", "replicas": "--bucket-replicas",
+	"node": "--name", "labels": "--label", "capacity": "--capacity", "replicas": "--bucket-replicas", "js_domain": "--js-domain",
 	"redundancy.strategy": "--strategy", "redundancy.replication_factor": "--factor", "replication_factor": "--factor",
 	"redundancy.replication_model": "--model", "redundancy.redundancy_signal": "--signal",
 	"heartbeat": "--heartbeat", "lease": "--lease", "authority": "--authority", "probe": "--probe", "failover": "--failover", "balance": "--balance",
@@ -126,6 +126,10 @@ func (c *nodeRun) check() error {
 	if c.name == "" {
 		c.name = defaultName()
 	}
+	domain, err := c.app.conn.domain()
+	if err != nil {
+		return err
+	}
 	log := c.logger()
 	known, err := kindsOf(c.kinds, log)
 	if err != nil {
@@ -133,7 +137,7 @@ func (c *nodeRun) check() error {
 	}
 	c.options = phub.Options{
 		Hub: c.app.hub, Name: c.name, Labels: labels, Capacity: c.capacity,
-		Kinds: known, Config: config, Replicas: c.replicas, Grace: max(c.grace, time.Millisecond),
+		Kinds: known, Config: config, Replicas: c.replicas, Domain: domain, Grace: max(c.grace, time.Millisecond),
 		Dial:   func(o ...nats.Option) (*nats.Conn, error) { return c.app.conn.connect(o...) },
 		Logger: log,
 	}

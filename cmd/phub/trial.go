@@ -189,8 +189,23 @@ func (t *trial) close() error {
 	return err
 }
 
+// inDomain returns JetStream in a domain; an empty one is that of the server.
+func inDomain(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
+	if domain == "" {
+		return jetstream.New(nc)
+	}
+	return jetstream.NewWithDomain(nc, domain)
+}
+
 func (t *trial) deleteHub() error {
-	js, err := jetstream.New(t.nc)
+	domain := ""
+	if t.servers == nil {
+		var err error
+		if domain, err = t.app.conn.domain(); err != nil {
+			return err
+		}
+	}
+	js, err := inDomain(t.nc, domain)
 	if err != nil {
 		return err
 	}

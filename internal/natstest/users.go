@@ -34,6 +34,12 @@ var UserModes = map[string]func(testing.TB, map[string]permissions.Permissions) 
 // ConfiguredUsers starts a server whose configuration file has the users.
 func ConfiguredUsers(t testing.TB, users map[string]permissions.Permissions) *Users {
 	t.Helper()
+	return UsersInDomain(t, "", users)
+}
+
+// UsersInDomain is ConfiguredUsers with a server that has a JetStream domain.
+func UsersInDomain(t testing.TB, domain string, users map[string]permissions.Permissions) *Users {
+	t.Helper()
 	u := &Users{logins: map[string][]nats.Option{Anybody: {nats.UserInfo(Anybody, "pw")}}}
 	var lines strings.Builder
 	for name, p := range users {
@@ -45,6 +51,7 @@ func ConfiguredUsers(t testing.TB, users map[string]permissions.Permissions) *Us
 		if err := o.ProcessConfigString(conf); err != nil {
 			t.Errorf("%v in\n%s", err, conf)
 		}
+		o.JetStreamDomain = domain
 	}})
 	return u
 }
