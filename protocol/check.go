@@ -87,6 +87,7 @@ func (e *Entry) check() error {
 	err := first(
 		between("view", e.View, 1, 1<<53),
 		between("epoch", e.Epoch, 1, e.View),
+		between("unchanged", e.Unchanged, 0, e.Spec),
 		distinct("replicas", e.Replicas, ".node", func(r Replica) string { return r.Node }),
 		distinct("after", e.After, "", func(n string) string { return n }),
 		distinct("failed", e.Failed, ".node", func(f Failure) string { return f.Node }),

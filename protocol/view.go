@@ -71,6 +71,9 @@ type Entry struct {
 	Epoch    uint64    `json:"epoch"`    // of the replica that was active when the entry was written
 	View     uint64    `json:"view"`     // the view that committed the entry
 	Spec     uint64    `json:"spec"`     // revision in the children bucket of the spec that is placed
+	// Unchanged is an earlier revision since which that spec is the same: it was written again, because somebody else
+	// changed it. 0: Spec itself. See SpecSince.
+	Unchanged uint64 `json:"unchanged,omitempty"`
 	// Group is the number of the queue group in which the child's requests are taken: see
 	// Interest.QueueGroup.
 	Group uint64 `json:"group,omitempty"`
@@ -87,6 +90,15 @@ type Entry struct {
 	// Moving is set while the last replica is there to follow the first: one more than wanted is right.
 	Moving bool   `json:"moving,omitempty"`
 	Reason string `json:"reason,omitempty"` // why it is where it is, for people
+}
+
+// SpecSince returns the revision since which the placed spec is the same: a worker that was started by it, or by a later
+// one, goes on.
+func (e *Entry) SpecSince() uint64 {
+	if e.Unchanged != 0 {
+		return e.Unchanged
+	}
+	return e.Spec
 }
 
 // Replica is one replica in an entry.

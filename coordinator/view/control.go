@@ -190,7 +190,7 @@ func (m *Machine) settlesStill(child string) bool {
 // is not read yet.
 func (m *Machine) specOpen(child string) bool {
 	_, busy := m.lead.desired.changing(child)
-	return busy || m.lead.desired.unread(child, m.specs)
+	return busy
 }
 
 // unstored answers what is late although the bucket does not hold it yet: it may be, or may never be.

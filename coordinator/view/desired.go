@@ -8,22 +8,41 @@ import (
 )
 
 // desired changes what is to run: the specs in the children bucket. One write is under way at a time.
+//
+// What is to stand under a child's name is known here, and not taken from the bucket, from the moment that it is asked for until
+// the bucket was read up to where it is stored: somebody else may have changed what stood there before, and may change it
+// again, and a reading shows only what stands there last.
 type desired struct {
 	queue  []specWrite
 	op     *specOp
 	ids    uint64
 	retry  time.Duration // not before this instant
 	wanted map[string]wanted
-	ahead  map[string]uint64 // children whose written record waits for one that was missed, and its revision
+	stored map[string]stored // of the children in wanted: what is written, and was not read yet
+	// since has children whose spec somebody else changed, and the revision of what stood there: whatever was stored or placed
+	// here since then is the same spec.
+	since map[string]uint64
 }
 
-// wanted is what will stand under a child's name when the last of n writes is done.
+// wanted is what will stand under a child's name when the last of n writes is done, and read.
 type wanted struct {
 	spec *protocol.Spec
 	n    int
 }
 
+// stored are n writes under a child's name, and the revision of the last one.
+type stored struct {
+	revision uint64
+	n        int
+}
+
+// push has a child's spec written that somebody asked for.
 func (d *desired) push(w specWrite) {
+	delete(d.since, w.child)
+	d.enqueue(w)
+}
+
+func (d *desired) enqueue(w specWrite) {
 	if d.wanted == nil {
 		d.wanted = map[string]wanted{}
 	}
@@ -31,13 +50,14 @@ func (d *desired) push(w specWrite) {
 	d.queue = append(d.queue, w)
 }
 
-func (d *desired) finish(w specWrite) {
-	x := d.wanted[w.child]
-	if x.n--; x.n <= 0 {
-		delete(d.wanted, w.child)
+// finish notes that n writes of a child's spec are done.
+func (d *desired) finish(child string, n int) {
+	x := d.wanted[child]
+	if x.n -= n; x.n <= 0 {
+		delete(d.wanted, child)
 		return
 	}
-	d.wanted[w.child] = x
+	d.wanted[child] = x
 }
 
 // specWrite is what is to stand under a child's name.
@@ -62,7 +82,7 @@ func (d *desired) interrupt() {
 	}
 }
 
-// changing returns what is to stand under a child's name once all that is under way is done, and
+// changing returns what is to stand under a child's name once all that is under way is done and read, and
 // whether anything is.
 func (d *desired) changing(child string) (specWrite, bool) {
 	w, ok := d.wanted[child]
@@ -100,7 +120,7 @@ func (m *Machine) desiredDue() {
 		case seen[w.child]:
 			later = append(later, w)
 		case m.stands(w):
-			d.finish(w)
+			d.finish(w.child, 1)
 			m.lead.placing.touch(w.child)
 		default:
 			seen[w.child] = true
@@ -119,14 +139,18 @@ func (m *Machine) desiredDue() {
 	m.do(WriteSpecs{ID: op.id, Writes: op.writes})
 }
 
-// stands reports whether the bucket already holds what is to be written.
+// stands reports whether the bucket already holds what is to be written, as far as it is read. What was stored since
+// is not.
 func (m *Machine) stands(w specWrite) bool {
+	if _, unread := m.lead.desired.stored[w.child]; unread {
+		return false
+	}
 	spec, _ := m.specs.Get(w.child)
 	return m.specs.bad[w.child] == "" && sameSpec(spec, w.spec) && (w.over == 0 || m.specs.keys[w.child] != w.over)
 }
 
 func (m *Machine) writeOf(w specWrite) Write {
-	write := Write{Key: w.child, Last: m.specs.keys[w.child], Delete: w.spec == nil}
+	write := Write{Key: w.child, Last: max(m.specs.keys[w.child], m.lead.desired.stored[w.child].revision), Delete: w.spec == nil}
 	if w.spec != nil {
 		write.Value = encode(w.spec)
 	}
@@ -157,37 +181,47 @@ func (m *Machine) specsWritten(e SpecsWritten) {
 	if m.lead == nil {
 		return
 	}
-	d.behind(m.specs, first)
-	for _, w := range d.op.sent {
-		d.finish(w)
-		m.lead.placing.touch(w.child)
+	d.store(first)
+	if m.cfg.Unsafe.UndoRead {
+		clear(d.stored)
+		clear(d.wanted)
+	}
+	m.desiredRead()
+}
+
+// store notes that the write under way is stored, from a revision on.
+func (d *desired) store(first uint64) {
+	if d.stored == nil {
+		d.stored = map[string]stored{}
+	}
+	for i, w := range d.op.sent {
+		d.stored[w.child] = stored{first + uint64(i), d.stored[w.child].n + 1}
 	}
 	d.op = nil
 }
 
-// behind notes what of the writes under way is stored and can't be followed yet.
-func (d *desired) behind(s *Specs, first uint64) {
-	for i, w := range d.op.writes {
-		if rev := first + uint64(i); s.keys[w.Key] < rev {
-			if d.ahead == nil {
-				d.ahead = map[string]uint64{}
-			}
-			d.ahead[w.Key] = rev
+// desiredRead finishes the writes that were read by now. What somebody else wrote over one of them, or deleted, is undone.
+func (m *Machine) desiredRead() {
+	d := &m.lead.desired
+	for _, child := range sortedKeys(d.stored) {
+		st := d.stored[child]
+		if m.specs.Last() < st.revision {
+			continue
+		}
+		w, _ := d.changing(child)
+		delete(d.stored, child)
+		d.finish(child, st.n)
+		m.lead.placing.touch(child)
+		m.lead.news = true
+		if _, busy := d.changing(child); !busy && !m.stands(w) {
+			d.enqueue(w)
 		}
 	}
 }
 
-// unread reports whether what was written last under a child's name is stored, and not yet read: what is known of its spec
-// is older.
-func (d *desired) unread(child string, s *Specs) bool { return s.Last() < d.ahead[child] }
-
 // wrote reports whether a record up to this revision was written by this coordinator, or before it was.
 func (d *desired) wrote(child string, revision uint64) bool {
-	own := d.ahead[child]
-	if revision >= own {
-		delete(d.ahead, child)
-	}
-	return revision <= own
+	return revision <= d.stored[child].revision
 }
 
 // leadSpec follows a change of a spec. One that this coordinator did not make is undone: specs change
@@ -207,11 +241,36 @@ func (m *Machine) leadSpec(c SpecChange) {
 	}
 	m.note(Warn, "the spec of child %s was changed in the bucket from outside: undone", c.Child)
 	m.bad(BadKey{protocol.ChildrenBucket, c.Child, "changed from outside: undone"})
-	undo, busy := m.lead.desired.changing(c.Child)
+	m.undo(c.Child, c.Before, c.Was)
+}
+
+// undo writes again what is to stand under a child's name: what stood there by a revision, or what was asked for since.
+func (m *Machine) undo(child string, spec *protocol.Spec, revision uint64) {
+	d := &m.lead.desired
+	w, busy := d.changing(child)
 	if !busy {
-		undo.spec = c.Before
+		w.spec = spec
+		if d.since == nil {
+			d.since = map[string]uint64{}
+		}
+		if spec != nil && d.since[child] == 0 {
+			d.since[child] = revision
+		}
 	}
-	m.lead.desired.push(undo)
+	d.enqueue(w)
+}
+
+// unchanged returns since which revision the spec that is to be placed is the one that an entry places, if that is not of the same
+// revision: it is written again when somebody else changed it, and that is nothing to its workers.
+func (d *desired) unchanged(e *Placed, revision uint64) uint64 {
+	since := d.since[e.Child]
+	switch {
+	case revision == e.Spec:
+		return e.Unchanged
+	case since != 0 && min(revision, e.Spec) >= since:
+		return e.SpecSince()
+	}
+	return 0
 }
 
 // renewSpecs writes again what its predecessors stored and nobody has placed. They may have found that changed from outside,
@@ -238,10 +297,10 @@ func (m *Machine) renewSpecs() {
 // healSpecs rewrites what somebody overwrote with what means nothing.
 func (m *Machine) healSpecs() {
 	for _, b := range m.specs.Bad() {
-		spec, _ := m.specs.Get(b.Key)
+		spec, rev := m.specs.Get(b.Key)
 		if _, busy := m.lead.desired.changing(b.Key); spec == nil || busy {
 			continue
 		}
-		m.lead.desired.push(specWrite{child: b.Key, spec: spec})
+		m.undo(b.Key, spec, rev)
 	}
 }

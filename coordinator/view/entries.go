@@ -42,6 +42,12 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 		V: 1, View: number, Epoch: number, Spec: q.spec, Moving: q.Moving, Reason: q.Reason,
 		Exclusive: spec == nil || spec.Redundancy.Exclusive(), Replicas: []protocol.Replica{},
 	}
+	if q.entry != nil {
+		e.Unchanged = m.lead.desired.unchanged(q.entry, q.spec)
+		if q.spec == q.entry.Spec {
+			e.Exclusive = q.entry.Exclusive // what stands in the bucket may be somebody else's
+		}
+	}
 	for i, n := range q.Replicas {
 		mode := protocol.Passive
 		if i == 0 || !e.Exclusive {
@@ -92,9 +98,9 @@ func (m *Machine) follow(e *protocol.Entry, q planned) {
 	active := protocol.ActiveOf(roles)
 	switch {
 	case active == nil:
-	case active.Node == first(q.Replicas) && q.entry.Spec == e.Spec && q.entry.Exclusive == e.Exclusive:
+	case active.Node == first(q.Replicas) && q.entry.SpecSince() == e.SpecSince() && q.entry.Exclusive == e.Exclusive:
 		e.Epoch = active.Epoch
-	case !e.Exclusive && q.entry.Spec == e.Spec && len(e.Replicas) > 0:
+	case !e.Exclusive && q.entry.SpecSince() == e.SpecSince() && len(e.Replicas) > 0:
 		e.Epoch = q.entry.Epoch
 	}
 	if !e.Exclusive {

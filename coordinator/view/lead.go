@@ -157,6 +157,7 @@ func (m *Machine) leadDue() {
 	}
 	m.watchPeers()
 	m.reportBad()
+	m.desiredRead()
 	if m.lead.news && (m.authority() || m.cfg.Unsafe.ActAnyway) { // a successor may know less of what this one believes to be done
 		m.lead.news = false
 		m.waitsDue()

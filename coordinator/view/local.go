@@ -128,11 +128,14 @@ func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
 		return a, true
 	}
 	spec, revision := m.specs.Get(child)
+	if had := m.local.told[child]; revision != e.Spec && had.Assigned && had.SpecRev == e.SpecSince() {
+		spec, revision = had.Spec, e.Spec // somebody else may have written another one over it
+	}
 	if revision != e.Spec || spec == nil {
 		m.local.awaiting[child] = e.View
 		return a, false
 	}
-	a.Spec, a.SpecRev, a.Reason = spec, e.Spec, reasonIn(m.history.View(), e, a.Epoch)
+	a.Spec, a.SpecRev, a.Reason = spec, e.SpecSince(), reasonIn(m.history.View(), e, a.Epoch)
 	return a, true
 }
 

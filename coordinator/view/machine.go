@@ -223,6 +223,9 @@ func (m *Machine) View() *protocol.View { return m.history.View() }
 // Leads reports whether this node holds the coordinator's role, as far as it knows.
 func (m *Machine) Leads() bool { return m.lead != nil }
 
+// Inherited reports whether this node holds the coordinator's role, and has read what is to run.
+func (m *Machine) Inherited() bool { return m.lead != nil && !m.lead.inherits }
+
 // Member reports whether this incarnation is a member of the last view that this node knows.
 func (m *Machine) Member() bool { return m.history.View().Has(m.self) }
 

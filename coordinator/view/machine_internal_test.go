@@ -79,11 +79,11 @@ func TestDesired_KnowsItsOwnWrites(t *testing.T) {
 	if w, busy := d.changing("a"); !busy || w.spec == nil || w.spec.Kind != "second" {
 		t.Errorf("changing a: %v %t", w, busy)
 	}
-	d.finish(specWrite{child: "a"})
+	d.finish("a", 1)
 	if _, busy := d.changing("a"); !busy {
 		t.Error("a is done after one of two writes")
 	}
-	d.finish(specWrite{child: "a"})
+	d.finish("a", 1)
 	if _, busy := d.changing("a"); busy {
 		t.Error("a is not done after both")
 	}

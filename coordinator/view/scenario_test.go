@@ -229,22 +229,32 @@ func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
 		}
 	case "answer": // "lost": stored, but nobody learns of it; "never": not even stored
 		w.acks[b] = append(w.acks[b], d.CmdArgs[1].Key)
-	case "put": // by=INCARNATION: signed by it
-		value := []byte(d.Input)
-		if len(d.CmdArgs) > 2 {
-			value = signed(value, d.CmdArgs[2].Vals[0])
+	case "put": // by=INCARNATION: signed by it; next: only after what is stalled
+		x := view.Write{Key: d.CmdArgs[1].Key, Value: []byte(d.Input)}
+		if len(d.CmdArgs) > 2 && d.CmdArgs[2].Key == "by" {
+			x.Value = signed(x.Value, d.CmdArgs[2].Vals[0])
 		}
-		w.put(view.Write{Key: d.CmdArgs[1].Key, Value: value}, b)
+		w.change(d, b, x)
 	case "put-back": // what stood under a key at a revision: put-back BUCKET REVISION [times=N], one each 100 ms
 		return w.putBack(b, d)
-	case "delete":
-		w.put(view.Write{Key: d.CmdArgs[1].Key, Delete: true}, b)
+	case "delete": // next: as with put
+		w.change(d, b, view.Write{Key: d.CmdArgs[1].Key, Delete: true})
 	case "purge": // not even a marker is left, and nobody is told
 		delete(w.store.keys[b], d.CmdArgs[1].Key)
 	case "wipe":
 		w.store.wipe(b)
 	}
 	return nil
+}
+
+// change has somebody write to a bucket: at once, or when all that is stalled is done.
+func (w *world) change(d *datadriven.TestData, b protocol.Bucket, x view.Write) {
+	do := func() { w.put(x, b) }
+	if d.HasArg("next") {
+		w.stall[b] = append(w.stall[b], do)
+		return
+	}
+	do()
 }
 
 // forge has somebody publish what looks like a stored record: forge NODE|all BUCKET KEY REVISION, or +N for so many after the

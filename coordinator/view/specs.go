@@ -30,7 +30,7 @@ func NewSpecs() *Specs {
 type SpecChange struct {
 	Child         string
 	Before, After *protocol.Spec
-	Revision      uint64
+	Was, Revision uint64 // of the two
 }
 
 // Get returns the spec of a child and its revision, or nil.
@@ -61,7 +61,8 @@ func (s *Specs) apply(records []Record) []SpecChange {
 }
 
 func (s *Specs) take(r Record) (SpecChange, bool) {
-	c := SpecChange{Child: r.Key, Before: s.specs[r.Key].spec, Revision: r.Revision}
+	had := s.specs[r.Key]
+	c := SpecChange{Child: r.Key, Before: had.spec, Was: had.revision, Revision: r.Revision}
 	if r.Deleted {
 		delete(s.specs, r.Key)
 		delete(s.bad, r.Key)

@@ -81,5 +81,6 @@ type Unsafe struct {
 	UnknownBefore bool // an entry without a predecessor waits for nobody
 	NoInherit     bool // a successor decides before it has read what its predecessors stored
 	NoRenewal     bool // a successor does not write again what its predecessors stored and nobody placed
+	UndoRead      bool // what somebody else did to a spec is undone by what was read before it
 	AckEarly      bool // starts and stops are acknowledged before they are stored
 }

@@ -123,9 +123,11 @@ func TestStop_IsNotDoneBeforeItIsRead(t *testing.T) {
 	placed := &Placed{Child: "a", Entry: protocol.Entry{V: 1, View: 1, Epoch: 1, Spec: 1, Replicas: []protocol.Replica{{Node: "node1", Mode: protocol.Active}}}}
 	m.history.entries["a"] = placed
 	d := &m.lead.desired
-	d.op = &specOp{writes: []Write{{Key: "a", Delete: true}}}
-	d.behind(m.specs, 3)
-	d.op = nil
+	d.push(specWrite{child: "a"})
+	d.op = &specOp{sent: d.queue}
+	d.queue = nil
+	d.store(3)
+	m.desiredRead()
 	r := protocol.ChildResult{Child: "a"}
 	if m.stopDue(&r, false) {
 		t.Errorf("stored as revision 3 and read up to 1: done with %+v", r)
@@ -134,7 +136,8 @@ func TestStop_IsNotDoneBeforeItIsRead(t *testing.T) {
 		t.Errorf("when its time is over: %+v", r.Error)
 	}
 	m.specs.caughtUp(3) // somebody purged it
-	if !m.stopDue(&r, false) {
-		t.Error("read up to 3: it waits still, for a record that may never come")
+	m.desiredRead()
+	if len(d.queue) != 1 || d.queue[0].spec != nil {
+		t.Errorf("read up to 3, and the spec stands still: %d writes are due, expected that it is deleted again", len(d.queue))
 	}
 }

@@ -120,6 +120,11 @@ func (p *process) carryOut(a view.Action) {
 	case view.SetTrust:
 		p.trust(a)
 	case view.Assign:
+		for _, x := range a.Changes {
+			if had := p.local.told[x.Child]; had.Assigned && x.SpecRev > had.SpecRev {
+				p.w.log(p.name, "%s is started anew, with spec %d", x.Child, x.SpecRev)
+			}
+		}
 		p.local.assign(a)
 	case view.AnswerBeat:
 		if answer := p.beats[a.ID]; answer != nil {

@@ -106,6 +106,7 @@ func (c *checker) placed(r view.Record) {
 		}
 		if v.Coordinator != c.view.Coordinator {
 			c.granted[v.Coordinator] = v.Number
+			c.w.client.succeeded()
 		}
 		c.view = v
 	default:
@@ -164,7 +165,11 @@ func (c *checker) moveAcked(child, node string, asked int64) {
 // wanted looks at a change of what is to run.
 func (c *checker) wanted(r view.Record) {
 	for _, k := range c.w.client.all {
-		if k.name != r.Key || k.meddled {
+		if k.name != r.Key {
+			continue
+		}
+		k.foreign = false
+		if k.meddled {
 			continue
 		}
 		if r.Deleted && k.started && k.stops == 0 && !k.ended {
@@ -178,14 +183,14 @@ func (c *checker) wanted(r view.Record) {
 
 func (c *checker) startAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled && !k.ended {
+	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled && !k.foreign && !k.ended {
 		c.w.breach(RuleStart, "the start of %s was acknowledged, and the bucket has none", k.name)
 	}
 }
 
 func (c *checker) stopAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if k.starts > 0 || k.meddled {
+	if k.starts > 0 || k.meddled || k.foreign {
 		return
 	}
 	if r.Revision != 0 && !r.Deleted {

@@ -32,7 +32,8 @@ type kid struct {
 	stopped bool // the same of a stop
 	starts  int  // asked for, with no answer yet or none at all
 	stops   int
-	meddled bool // somebody else wrote under its name
+	foreign bool // somebody else wrote under its name, and phub has not since
+	meddled bool // so it was while nobody coordinated: it counts
 	ended   bool // a worker of it failed, and its restart policy is to stop it then
 }
 

@@ -66,6 +66,8 @@ func (w *world) strike(f Fault) {
 		w.forgeRecord(f)
 	case Drain:
 		w.drain(name, f)
+	case Respecify:
+		w.respecify(f)
 	}
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
@@ -52,10 +53,54 @@ func (s *stream) put(r view.Record) {
 	s.repeat([]view.Record{r})
 }
 
-// meddled notes that what is stored of a child is not only phub's any more: if nobody coordinates at
-// that moment, it counts.
+// respecify has somebody write under a child's key, and again after a while: the first may be about to be undone.
+func (w *world) respecify(f Fault) {
+	s := w.streams[protocol.ChildrenBucket]
+	if len(w.client.all) == 0 {
+		return
+	}
+	k, n := w.client.all[f.A%len(w.client.all)], f.B
+	write := func() {
+		if s.server() == nil {
+			return
+		}
+		r := view.Record{Key: k.name}
+		switch n % 3 {
+		case 0:
+			r.Deleted = true
+		case 1:
+			evil := k.spec
+			evil.Kind = "evil" + strconv.Itoa(n)
+			r.Value = encode(evil)
+		default:
+			r.Value = []byte(junk[n%len(junk)])
+		}
+		n /= 3
+		w.client.meddled(s.bucket, k.name)
+		s.put(r)
+	}
+	write()
+	w.in(f.For, write)
+}
+
+// meddled notes that what is stored of a child is not phub's. If nobody coordinates at that moment, or somebody else does
+// before it is undone, it counts.
 func (c *client) meddled(b protocol.Bucket, key string) {
 	if k := c.names[key]; k != nil && b == protocol.ChildrenBucket {
-		k.meddled = true
+		k.foreign = true
+		k.meddled = k.meddled || !c.w.coordinated()
 	}
+}
+
+// succeeded notes that another node coordinates: what somebody else wrote counts for it.
+func (c *client) succeeded() {
+	for _, k := range c.all {
+		k.meddled = k.meddled || k.foreign
+	}
+}
+
+// coordinated reports whether the coordinator of the newest view knows that it is, and has read what there is to run.
+func (w *world) coordinated() bool {
+	p := w.running[w.check.view.Coordinator.Node]
+	return p != nil && p.machine.Incarnation() == w.check.view.Coordinator && p.machine.Inherited()
 }

@@ -80,6 +80,7 @@ const (
 	LongRequest  // a request arrives whose handler takes long
 	Forge        // somebody publishes records that no stream stored; in every run
 	Drain        // a node drains: it leaves later, or somebody asked for it, and ends that later
+	Respecify    // somebody changes a child's spec in the bucket, or deletes it, and does so again
 	kinds
 )
 
@@ -88,7 +89,7 @@ var kindNames = [...]string{
 	"stall", "stall in", "stall out",
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
-	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain",
+	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 }
 
 // String returns the kind's name.
@@ -164,7 +165,15 @@ func PlanOf(seed uint64) Plan {
 	p.foreign(rand.New(rand.NewPCG(seed, 6)))
 	p.drains(rand.New(rand.NewPCG(seed, 7)))
 	p.works(rand.New(rand.NewPCG(seed, 9)))
+	p.respecify(rand.New(rand.NewPCG(seed, 10)))
 	return p
+}
+
+// respecify has somebody change specs, now and then.
+func (p *Plan) respecify(r *rand.Rand) {
+	for t := r.Int64N(8 * sec); t < p.End; t += sec + r.Int64N(10*sec) {
+		p.play(&specRecipes[r.IntN(len(specRecipes))], r, t)
+	}
 }
 
 // foreign has somebody store what looks like phub's own values, now and then.
@@ -226,7 +235,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

@@ -281,7 +281,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes)
+}, frailRecipes, workRecipes, specRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -301,6 +301,16 @@ var frailRecipes = []Recipe{
 		{LongRequest, 200 * ms, 300 * ms, child, 200 * ms, sec},
 		{WorkerFailed, 300 * ms, 500 * ms, serving, 0, 0},
 		{MoveChild, 300 * ms, sec, child, 0, 0},
+	}},
+}
+
+// specRecipes are for what somebody else does to specs.
+var specRecipes = []Recipe{
+	{Name: "somebody changes a spec again while that is undone", steps: []step{
+		{Deaf, -50 * ms, 0, coordinator, 0, 200 * ms},
+		{Respecify, 0, 100 * ms, anyone, 0, 20 * ms},
+		{Respecify, 0, 100 * ms, child, 2 * ms, 60 * ms},
+		{Respecify, 0, 100 * ms, anyone, 0, 20 * ms},
 	}},
 }
 
