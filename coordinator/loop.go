@@ -246,7 +246,7 @@ func (l *loop) start(a view.Action) {
 	case view.Load:
 		l.beside(min(loadWait<<min(a.Try, 8), loadMost), func(ctx context.Context) view.Event {
 			records, last, err := l.session.Since(ctx, a.Bucket, a.After)
-			return view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last, Outcome: outcome(err), Cause: cause(err)}
+			return view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.ReadKey:
 		l.beside(shortWait, func(ctx context.Context) view.Event {

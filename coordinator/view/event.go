@@ -68,6 +68,7 @@ type (
 	// RecordsLoaded answers a Load.
 	RecordsLoaded struct {
 		Bucket  protocol.Bucket
+		After   uint64 // as in the Load
 		Records []Record
 		Last    uint64
 		Outcome Outcome

@@ -33,7 +33,7 @@ func flooded(t *testing.T, b protocol.Bucket, last uint64, forged func(i int) Re
 					if a.Bucket == b {
 						reads++
 					}
-					events = append(events, RecordsLoaded{Bucket: a.Bucket, Last: m.feedOf(a.Bucket).last})
+					events = append(events, RecordsLoaded{Bucket: a.Bucket, After: a.After, Last: m.feedOf(a.Bucket).last})
 				case CountRefused:
 					refused++
 				case Note:
@@ -91,7 +91,7 @@ func TestMachine_ForgedRenewalsReplaceNoHistory(t *testing.T) {
 			for _, a := range m.Step(now, e) {
 				switch a := a.(type) {
 				case Load:
-					events = append(events, RecordsLoaded{Bucket: a.Bucket, Last: map[protocol.Bucket]uint64{protocol.NodesBucket: 6}[a.Bucket]})
+					events = append(events, RecordsLoaded{Bucket: a.Bucket, After: a.After, Last: map[protocol.Bucket]uint64{protocol.NodesBucket: 6}[a.Bucket]})
 				case ReadKey:
 					events = append(events, KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: renewed(in, 2, 6)})
 				}

@@ -17,6 +17,7 @@ type load struct {
 	retry  time.Duration // not before this instant
 	began  time.Duration // when the one under way did
 	wanted bool          // it did for the sake of a hint
+	after  uint64        // from which revision on it reads
 	from   uint64        // what was known then
 	stood  uint64        // what the bucket had reached then, for sure
 	hint   uint64        // what was spoken of then; 0: nothing
@@ -47,7 +48,7 @@ func (m *Machine) loadDue() {
 			continue
 		}
 		l.busy, l.fresh, l.wanted, l.began = true, l.again, wants, m.now.Mono
-		l.from, l.stood, l.hint = f.last, m.stoodAt(b), f.covered()
+		l.after, l.from, l.stood, l.hint = after, f.last, m.stoodAt(b), f.covered()
 		m.do(Load{Bucket: b, After: after, Try: l.tries})
 	}
 }
@@ -89,8 +90,8 @@ const (
 
 func (m *Machine) loaded(e RecordsLoaded) {
 	l := m.loads[e.Bucket]
-	if l == nil || !l.busy {
-		return // of a connection that is no more
+	if l == nil || !l.busy || e.After != l.after && !m.cfg.Unsafe.AnyRead {
+		return // of a connection that is no more, or of a history
 	}
 	f := m.feedOf(e.Bucket)
 	l.busy = false

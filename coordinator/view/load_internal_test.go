@@ -46,7 +46,7 @@ func TestLoaded_IsJudgedByWhatWasKnownWhenItWasAsked(t *testing.T) {
 			if c.anew {
 				end = c.last
 			}
-			m.Step(m.now, RecordsLoaded{Bucket: protocol.NodesBucket, Last: end})
+			m.Step(m.now, RecordsLoaded{Bucket: protocol.NodesBucket, After: m.loads[protocol.NodesBucket].after, Last: end})
 		}
 		if anew := m.self != was; anew != c.anew {
 			t.Errorf("%s: starts anew %t, expected %t", c.name, anew, c.anew)

@@ -218,7 +218,7 @@ func TestMachine_ReadsBackWhatWasMissed(t *testing.T) {
 		for _, a := range m.Step(m.now, e) {
 			if l, ok := a.(Load); ok && l.Bucket == protocol.ChildrenBucket {
 				reads = append(reads, m.now.Mono)
-				m.Step(m.now, RecordsLoaded{Bucket: l.Bucket})
+				m.Step(m.now, RecordsLoaded{Bucket: l.Bucket, After: l.After})
 			}
 		}
 	}

@@ -64,6 +64,10 @@ func (w *world) command(d *datadriven.TestData) error {
 		p.hears(view.ConnReported{Conn: *of.conn})
 	case "stall", "resume", "answer", "put", "put-back", "delete", "purge", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
+	case "copy": // of all buckets
+		w.copy = w.store.clone()
+	case "restore":
+		w.store = w.copy.clone()
 	case "forge":
 		return w.forge(d)
 	case "start", "stop", "move", "ask":

@@ -66,6 +66,7 @@ type Unsafe struct {
 	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
 	ForgetGone   bool // a view tells only of its own departures
 	KeepMissed   bool // a view that follows on missed ones keeps who may have departed in those
+	AnyRead      bool // the answer to a read that began from another history is taken
 	OldView      bool // a view that is older than entries are of is taken as the last one
 	BelieveViews bool // a view is obeyed whoever wrote it
 

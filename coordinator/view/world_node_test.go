@@ -194,7 +194,7 @@ func (p *process) begin(a view.Action) {
 	switch a := a.(type) {
 	case view.Load:
 		records, last := w.store.since(a.Bucket, a.After)
-		p.gets(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
+		p.gets(view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last})
 	case view.ReadKey:
 		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: w.store.keys[a.Bucket][a.Key]})
 	case view.WriteNode:
@@ -241,7 +241,7 @@ func (p *process) lose(a view.Action) {
 	var late view.Event
 	switch a := a.(type) {
 	case view.Load:
-		late = view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown}
+		late = view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Outcome: view.OutcomeUnknown}
 	case view.ReadKey:
 		late = view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown}
 	case view.WriteNode:

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,14 @@ func newStore() *store {
 
 func (s *store) wipe(b protocol.Bucket) {
 	s.last[b], s.keys[b], s.old[b] = 0, map[string]view.Record{}, map[uint64]view.Record{}
+}
+
+func (s *store) clone() *store {
+	c := &store{last: maps.Clone(s.last), keys: map[protocol.Bucket]map[string]view.Record{}, old: map[protocol.Bucket]map[uint64]view.Record{}}
+	for b := range s.keys {
+		c.keys[b], c.old[b] = maps.Clone(s.keys[b]), maps.Clone(s.old[b])
+	}
+	return c
 }
 
 // write stores all or none.

@@ -31,6 +31,7 @@ type world struct {
 	trace  bool
 	unsafe view.Unsafe
 	dual   map[string]bool // reported
+	copy   *store          // of the buckets, that somebody took
 	out    strings.Builder
 }
 

@@ -62,11 +62,11 @@ func (p *process) begin(a view.Action) {
 	}
 	switch a := a.(type) {
 	case view.Load:
-		done := p.beside(min(loadWait<<min(a.Try, 8), loadMost), view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown})
+		done := p.beside(min(loadWait<<min(a.Try, 8), loadMost), view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Outcome: view.OutcomeUnknown})
 		r := &reading{s: p.w.streams[a.Bucket], c: c, after: a.After}
-		r.fail = func() { done(view.RecordsLoaded{Bucket: a.Bucket, Outcome: view.OutcomeUnknown}) }
+		r.fail = func() { done(view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Outcome: view.OutcomeUnknown}) }
 		r.done = func(records []view.Record, last uint64) {
-			done(view.RecordsLoaded{Bucket: a.Bucket, Records: records, Last: last})
+			done(view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last})
 		}
 		r.begin()
 	case view.ReadKey:
