@@ -100,7 +100,7 @@ func (d *demo) watch(ctx context.Context) error {
 		for change, err := range changes {
 			if err == nil && change.Mode != nil {
 				m := change.Mode
-				d.say("  %-8s %s %-8s epoch %-4d %s", m.Child, m.Node, d.app.modeCell(m.Mode), m.Epoch, m.Reason)
+				d.say("  %-8s %s %-8s epoch %-12d %s", m.Child, m.Node, d.app.modeCell(m.Mode), m.Epoch, m.Reason)
 			}
 		}
 	}()

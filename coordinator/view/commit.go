@@ -22,6 +22,9 @@ type commitOp struct {
 // commit stores entries and the view that follows on the present one, all or nothing. The view is
 // changed by edit; its number, coordinator and reason are set here.
 func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.View)) {
+	if m.lead == nil {
+		m.noteClock()
+	}
 	v := m.nextView(reason)
 	if edit != nil {
 		edit(v)
@@ -39,18 +42,6 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 	m.propose(v.Members)
 	m.op = &commitOp{nonce: v.Nonce, writes: writes, keys: keys}
 	m.do(CommitWrites{Nonce: v.Nonce, Writes: writes})
-}
-
-// nextNumber returns the next view's number: one above all that were used before. Where views may have
-// been missed, the stream's last revision is no smaller than any of them: each took at least one.
-func (m *Machine) nextNumber() uint64 {
-	switch {
-	case m.cfg.Unsafe.NumberByView:
-		return m.viewNumber() + 1
-	case m.history.View() == nil, m.history.unsure:
-		return max(m.history.Newest(), m.history.Last()) + 1
-	}
-	return m.history.Newest() + 1
 }
 
 // nextView returns the view that would follow, with this node as the coordinator.

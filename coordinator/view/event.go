@@ -6,8 +6,8 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-// Now is the time of a step: on the node's monotonic clock, and on its wall clock, which only people
-// read.
+// Now is the time of a step: on the node's monotonic clock, and on its wall clock, which people read,
+// and by which a new coordinator's numbers begin.
 type Now struct {
 	Mono time.Duration
 	Wall time.Time

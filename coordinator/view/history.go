@@ -23,7 +23,8 @@ type Placed struct {
 type History struct {
 	feed
 	view     *protocol.View
-	authors  Keys // say who wrote what
+	viewAt   uint64 // its revision; 0: unknown
+	authors  Keys   // say who wrote what
 	entries  map[string]*Placed
 	at       map[string]map[string]*Placed // the same entries by the nodes that they mention, and child
 	config   *protocol.Config              // nil: none was committed yet
@@ -216,7 +217,7 @@ func (h *History) commit(r Record) (Commit, bool) {
 		return Commit{}, false
 	}
 	c := Commit{Before: h.view, After: v}
-	h.view, h.unsure, h.missed = v, false, false
+	h.view, h.viewAt, h.unsure, h.missed = v, r.Revision, false, false
 	delete(h.bad, r.Key)
 	for _, p := range h.pending[:len(h.pending)-1] {
 		// Read back, the views between are gone, and a record of theirs vouches for itself.
@@ -268,10 +269,31 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 // newer takes that an entry is of a later view than the one that it was found with: somebody put an old view in the
 // place of the last one, so what came between was missed, and its numbers must not be used again.
 func (h *History) newer(e protocol.Entry, v *protocol.View, restored bool) {
-	if restored && e.View > v.Number && !h.unsafe.OldView {
+	if restored && e.View > v.Number && e.View <= maxMissed && !h.unsafe.OldView {
 		h.newest = max(h.newest, e.View, e.Epoch)
-		h.unsure = true
+		h.unsure, h.viewAt = true, 0 // that view's revision was another one
 	}
+}
+
+// maxMissed is the largest number of a view that is believed on an entry's word, which is not signed. It leaves as many numbers
+// as there are up to it.
+const maxMissed = 1 << 52
+
+// mostMissed returns a number that no view exceeds which this node may have missed since the last one that it knows, unless
+// another coordinator began in between: each took a revision at least. What entries say that wait for their view counts, too.
+func (h *History) mostMissed() uint64 {
+	return max(h.Newest()+h.last-min(h.viewAt, h.last), h.awaits())
+}
+
+// awaits returns the largest number of a view that an entry names which waits for its view.
+func (h *History) awaits() uint64 {
+	most := uint64(0)
+	for _, e := range h.awaited() {
+		if e.View <= maxMissed {
+			most = max(most, e.View)
+		}
+	}
+	return most
 }
 
 // replace puts a child's new entry in the place of the one before.

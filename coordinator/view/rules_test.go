@@ -33,6 +33,8 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"BelieveRecords", "foreign_values", false, func(u *view.Unsafe) { u.BelieveRecords = true }},
 		{"PutBack", "put_back", false, func(u *view.Unsafe) { u.PutBack = true }},
 		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},
+		{"NumberByBuckets", "epochs_lost", false, func(u *view.Unsafe) { u.NumberByBuckets = true }},
+		{"NumberByBuckets", "epochs_restored", false, func(u *view.Unsafe) { u.NumberByBuckets = true }},
 		{"AnyRead", "restored_while_it_runs", false, func(u *view.Unsafe) { u.AnyRead = true }},
 		{"FoundAnyway", "history_replaced", false, func(u *view.Unsafe) { u.FoundAnyway = true }},
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},

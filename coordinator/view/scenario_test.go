@@ -68,6 +68,8 @@ func (w *world) command(d *datadriven.TestData) error {
 		w.copy = w.store.clone()
 	case "restore":
 		w.store = w.copy.clone()
+	case "clock":
+		return w.setClock(d)
 	case "forge":
 		return w.forge(d)
 	case "start", "stop", "move", "ask":

@@ -59,16 +59,17 @@ type Unsafe struct {
 	FenceUnread bool // a node that is silent is fenced on the word of its live records
 
 	// History.
-	GuessCommit  bool // a commit whose outcome is unknown is taken as done
-	ObeyForeign  bool // entries that no view counts are obeyed
-	NumberByView bool // the next view's number looks at the last view only
-	NoSince      bool // an incarnation has what an earlier one of its name had
-	ReuseNames   bool // a name is admitted again while something is left of its last incarnation
-	ForgetGone   bool // a view tells only of its own departures
-	KeepMissed   bool // a view that follows on missed ones keeps who may have departed in those
-	AnyRead      bool // the answer to a read that began from another history is taken
-	OldView      bool // a view that is older than entries are of is taken as the last one
-	BelieveViews bool // a view is obeyed whoever wrote it
+	GuessCommit     bool // a commit whose outcome is unknown is taken as done
+	ObeyForeign     bool // entries that no view counts are obeyed
+	NumberByView    bool // the next view's number looks at the last view only
+	NumberByBuckets bool // a coordinator's first number does not look at the clock
+	NoSince         bool // an incarnation has what an earlier one of its name had
+	ReuseNames      bool // a name is admitted again while something is left of its last incarnation
+	ForgetGone      bool // a view tells only of its own departures
+	KeepMissed      bool // a view that follows on missed ones keeps who may have departed in those
+	AnyRead         bool // the answer to a read that began from another history is taken
+	OldView         bool // a view that is older than entries are of is taken as the last one
+	BelieveViews    bool // a view is obeyed whoever wrote it
 
 	// Records.
 	BelieveRecords bool // a record is taken whoever wrote it

@@ -93,7 +93,7 @@ func (p *process) step(e view.Event) {
 	if p.w.trace {
 		p.w.log(p.name, "<- %v", e)
 	}
-	for _, a := range p.m.Step(p.w.clock(), e) {
+	for _, a := range p.m.Step(p.w.clockOf(p.name), e) {
 		if p.w.trace || telling(a) {
 			p.w.log(p.name, "%v", a)
 		}

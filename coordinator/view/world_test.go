@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/datadriven"
+
 	"github.com/phub-io/phub/coordinator/view"
 	"github.com/phub-io/phub/protocol"
 )
@@ -30,8 +32,9 @@ type world struct {
 	acks   map[protocol.Bucket][]string // what becomes of the next writes' answers
 	trace  bool
 	unsafe view.Unsafe
-	dual   map[string]bool // reported
-	copy   *store          // of the buckets, that somebody took
+	dual   map[string]bool      // reported
+	walls  map[string]time.Time // where a wall clock that was set stood when the world began
+	copy   *store               // of the buckets, that somebody took
 	out    strings.Builder
 }
 
@@ -43,12 +46,29 @@ type timer struct {
 func newWorld() *world {
 	return &world{
 		store: newStore(), open: map[protocol.Conn]bool{}, nodes: map[string]*process{}, ids: map[string]int{},
-		stall: map[protocol.Bucket][]func(){}, acks: map[protocol.Bucket][]string{}, dual: map[string]bool{},
+		stall: map[protocol.Bucket][]func(){}, acks: map[protocol.Bucket][]string{}, dual: map[string]bool{}, walls: map[string]time.Time{},
 	}
 }
 
+// clock returns the time. Wall clocks stand still until a story sets one, so that views are numbered 1, 2, 3.
 func (w *world) clock() view.Now {
-	return view.Now{Mono: origin + w.now, Wall: time.Unix(1_800_000_000, 0).Add(w.now)}
+	return view.Now{Mono: origin + w.now, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+}
+
+// clockOf returns the time as a node's clocks say it.
+func (w *world) clockOf(node string) view.Now {
+	now := w.clock()
+	if set, ok := w.walls[node]; ok {
+		now.Wall = set.Add(w.now)
+	}
+	return now
+}
+
+// setClock sets the wall clock of a node: clock NODE TIME.
+func (w *world) setClock(d *datadriven.TestData) error {
+	t, err := time.Parse(time.RFC3339, d.CmdArgs[1].Key)
+	w.walls[first(d)] = t.Add(-w.now)
+	return err
 }
 
 func (w *world) log(who, format string, args ...any) {

@@ -19,6 +19,9 @@ func (c clock) at(world int64) int64 { return c.offset + (world-c.from)/1000*c.p
 // takes returns how long a time by this clock takes in the world, rounded up.
 func (c clock) takes(local int64) int64 { return (local/1000+1)*1_000_000/c.ppm*1000 + 1000 }
 
+// wallBegins is what wall clocks say when a run begins: views are numbered by its milliseconds.
+var wallBegins = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // process is one run of a node: its deciding side, its running side, and what happens between them.
 type process struct {
 	w       *world
@@ -155,7 +158,7 @@ func (p *process) step(e view.Event) {
 	}
 	p.event(e)
 	session := p.session
-	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: time.Unix(1_800_000_000, p.w.now)}, e)
+	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now))}, e)
 	p.w.check.stepped(p)
 	p.w.check.granting(p, actions)
 	for _, a := range actions {
