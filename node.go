@@ -161,6 +161,7 @@ func hostName() string {
 type Node struct {
 	opts    Options
 	log     *lograte.Handler
+	keys    *coordinator.Keys
 	refused *refused.Counter // by any part of the node, over all its sessions
 	host    *worker.Host
 	coord   *coordinator.Coordinator
@@ -224,7 +225,7 @@ func Run(ctx context.Context, o Options) error {
 
 func newNode(o Options) *Node {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Node{refused: &refused.Counter{}, cancel: cancel, done: make(chan struct{})}
+	n := &Node{keys: coordinator.NewKeys(rand.Reader), refused: &refused.Counter{}, cancel: cancel, done: make(chan struct{})}
 	n.log = lograte.New(o.Logger.Handler(), lograte.Node, func(lines uint64) { n.refused.Add(protocol.ReasonLog, lines) })
 	o.Logger = slog.New(n.log)
 	n.opts = o
@@ -234,7 +235,7 @@ func newNode(o Options) *Node {
 	})
 	n.coord = coordinator.New(withRules(coordinator.Config{
 		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
-		Keys: protocol.NewKeys(rand.Reader), Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
+		Keys: n.keys, Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
 	}))
 	go n.run(ctx)
 	return n
@@ -258,7 +259,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 	avoid := n.givenUp()
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
-		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Dial: n.opts.Dial,
+		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Keys: n.keys, Dial: n.opts.Dial,
 		Avoid: avoid, Learned: n.learned, Domain: n.opts.Domain, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})

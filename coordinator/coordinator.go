@@ -23,7 +23,7 @@ type Config struct {
 	Version   string
 	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
 	Want protocol.Config
-	// Keys makes this node's incarnations, and signs for them. Nothing else may use it.
+	// Keys makes this node's incarnations, and signs what they store. Sessions sign with it what they send.
 	Keys view.Keys
 	// Now returns nanoseconds on a clock that never stands still or goes back while this process runs,
 	// also not while it is stopped or the machine sleeps.

@@ -142,6 +142,8 @@ func (l *loop) atOnce(a view.Action) bool {
 		l.c.cfg.Local.Trust(int64(a.Until), a.Reason)
 	case view.Assign:
 		l.c.cfg.Local.Assign(a.View, a.Changes, a.Reset)
+	case view.Members:
+		l.c.cfg.Local.Members(a.Self, a.Members)
 	case view.AnswerBeat:
 		l.beats[a.ID](a.Answer)
 	case view.AnswerControl:

@@ -40,9 +40,11 @@ func (s *slow) Lead(ctx context.Context, on bool) error {
 // idle is a running side without replicas.
 type idle struct{}
 
-func (idle) Assign(uint64, []protocol.Assignment, bool) {}
-func (idle) Trust(int64, string)                        {}
-func (idle) Report() protocol.Report                    { return protocol.Report{} }
+func (idle) Assign(uint64, []protocol.Assignment, bool)           {}
+func (idle) Members(protocol.Incarnation, []protocol.Incarnation) {}
+
+func (idle) Trust(int64, string)     {}
+func (idle) Report() protocol.Report { return protocol.Report{} }
 
 func newTestLoop(s Session) *loop {
 	c := New(Config{

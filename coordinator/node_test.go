@@ -51,6 +51,8 @@ func (l *local) Assign(view uint64, changes []protocol.Assignment, reset bool) {
 	l.on()
 }
 
+func (*local) Members(protocol.Incarnation, []protocol.Incarnation) {}
+
 func (l *local) Trust(until int64, _ string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,6 +88,7 @@ func (l *local) children() []string {
 type node struct {
 	*coordinator.Coordinator
 	nats   *inmem.NATS
+	keys   *coordinator.Keys
 	name   string
 	local  *local
 	cancel context.CancelFunc
@@ -117,12 +120,13 @@ func start(t *testing.T, nats *inmem.NATS, name string, options ...option) *node
 	n := &node{nats: nats, name: name, local: &local{told: map[string]protocol.Assignment{}}, done: make(chan struct{})}
 	cfg := coordinator.Config{
 		Hub: "h", Node: name, Local: n.local, Logger: slog.New(slog.DiscardHandler),
-		Keys: protocol.NewKeys(rand.Reader),
+		Keys: coordinator.NewKeys(rand.Reader),
 		Now:  func() int64 { return time.Now().UnixNano() },
 	}
 	for _, o := range options {
 		o(n, &cfg)
 	}
+	n.keys = cfg.Keys.(*coordinator.Keys)
 	n.Coordinator = coordinator.New(cfg)
 	n.local.on = n.Changed
 	ctx, cancel := context.WithCancel(t.Context())
@@ -144,7 +148,7 @@ func (n *node) open(context.Context) (coordinator.Session, error) {
 	if n.refuse != nil {
 		return nil, n.refuse
 	}
-	s := n.nats.Open(inmem.Config{Hub: "h", Node: n.name})
+	s := n.nats.Open(inmem.Config{Hub: "h", Node: n.name, Keys: n.keys})
 	n.sessions = append(n.sessions, s)
 	if n.wrap != nil {
 		return n.wrap(s), nil

@@ -61,7 +61,8 @@ type Store interface {
 
 // Peers are the other nodes, and whoever watches.
 type Peers interface {
-	// Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none.
+	// Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none. What does not answer this heartbeat, or was
+	// not signed by the coordinator that it names, is passed over.
 	Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error)
 	// Probe asks NATS whether anybody listens for a node, and returns at once. If nobody does,
 	// Handler.NoInterest is called.
@@ -101,7 +102,7 @@ type Handler interface {
 	Record(r view.Record)
 	// Missed is called when live records of a bucket were lost because they came faster than they were taken.
 	Missed(b protocol.Bucket)
-	// Beat is called for each heartbeat; answer may be called later, once, from any goroutine.
+	// Beat is called for each heartbeat that the incarnation which it names signed; answer may be called later, once, from any goroutine.
 	Beat(b protocol.Beat, answer func(protocol.BeatAnswer))
 	// Control is called for each relayed control request; answer as with Beat. data is JSON from
 	// anyone. The answer's data is JSON; problem, if not nil, is sent as a service error with it.
@@ -113,12 +114,15 @@ type Handler interface {
 	// ConnReported is called when a connection of one of the hub's nodes is reported closed. Anybody may
 	// have sent the report.
 	ConnReported(c protocol.Conn)
-	// Undecodable is called for a message that is not what its subject says.
+	// Undecodable is called for a message that is not what its subject says, or that its sender did not sign.
 	Undecodable(subject string, err error)
 }
 
 // Local is the running side of this node. Its methods return soon and are called from one goroutine.
 type Local interface {
+	// Members tells who this node is, and who are the members of the view that it follows, before what that view means is
+	// assigned. Who is no member asks for nothing and answers nothing.
+	Members(self protocol.Incarnation, members []protocol.Incarnation)
 	// Assign tells what view, and the entries that it committed, mean for this node's replicas.
 	// Children that are not named keep what they were told last. With reset, all that was told before
 	// is void: replicas that are not named are to be stopped.

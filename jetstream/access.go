@@ -60,12 +60,15 @@ func (s *Session) Kick(ctx context.Context, node string, c protocol.Conn) error 
 }
 
 func (s *Session) kick(ctx context.Context, c protocol.Conn) error {
-	order := struct {
-		Client uint64 `json:"cid"`
-	}{c.Client}
-	answer, err := ask(ctx, s, protocol.KickSubject(c.Server), order, decodeKicked)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	m, err := s.nc.RequestWithContext(ctx, protocol.KickSubject(c.Server), fmt.Appendf(nil, `{"cid":%d}`, c.Client))
 	if err != nil {
-		return fmt.Errorf("kick: %w", err)
+		return fmt.Errorf("kick: %w", portError(err))
+	}
+	var answer kicked
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return fmt.Errorf("kick: decode the answer of server %s: %w", c.Server, err)
 	}
 	if answer.Error != nil {
 		return fmt.Errorf("kick: server %s answers %.200q", c.Server, answer.Error.Description)
@@ -78,11 +81,6 @@ type kicked struct {
 	Error *struct {
 		Description string `json:"description"`
 	} `json:"error"`
-}
-
-func decodeKicked(data []byte) (k kicked, err error) {
-	err = json.Unmarshal(data, &k)
-	return k, err
 }
 
 // isServerID reports whether id may be that of a NATS server, a public key: it becomes part of a subject.

@@ -60,7 +60,7 @@ func newSystem(t *testing.T, servers ...*natsembed.Server) system {
 
 func (s system) Open(t testing.TB, hub, node string) porttest.Peer {
 	url := s.servers[s.turn.Add(1)%int64(len(s.servers))].URL()
-	return open(t, jetstream.Config{Hub: hub, Node: node, Domain: s.domain, Dial: dial(url)})
+	return open(t, jetstream.Config{Hub: hub, Node: node, Keys: porttest.KeysOf(node), Domain: s.domain, Dial: dial(url)})
 }
 
 func (s system) Crash(t testing.TB, p porttest.Peer) {

@@ -15,13 +15,14 @@ func (r *receiver) beat(m *nats.Msg) {
 	if r.over() {
 		return
 	}
-	b, err := protocol.DecodeBeat(m.Data)
+	subject := r.s.subjects.Beat()
+	b, err := protocol.OpenBeat(subject, m.Data)
 	if err != nil {
 		r.h.Undecodable(m.Subject, fmt.Errorf("decode heartbeat: %w", err))
 		return
 	}
 	reply := m.Reply // the message itself is not kept
-	r.h.Beat(b, func(a protocol.BeatAnswer) { r.s.answer(reply, a) })
+	r.h.Beat(b, func(a protocol.BeatAnswer) { r.s.answer(subject, reply, &a) })
 }
 
 func (r *receiver) control(m *nats.Msg) {
@@ -37,9 +38,9 @@ func (r *receiver) control(m *nats.Msg) {
 	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(reply, data, p) })
 }
 
-// answer sends a as JSON to the node that asked.
-func (s *Session) answer(reply string, a any) {
-	data, err := json.Marshal(a)
+// answer sends a, signed, to the node that asked on a subject.
+func (s *Session) answer(subject, reply string, a protocol.Message) {
+	data, err := protocol.EncodeSigned(s.cfg.Keys, subject, a)
 	if err == nil {
 		err = s.replyNode(reply, nil, data)
 	}

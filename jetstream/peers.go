@@ -2,9 +2,9 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -17,33 +17,62 @@ const (
 	noResponders = "503"
 )
 
-// Beat sends a heartbeat to the coordinator. coordinator.ErrNoResponders if there is none.
+// Beat sends a heartbeat to the coordinator. coordinator.ErrNoResponders if there is none. Answers that no coordinator signed
+// for it are counted and passed over.
 func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
-	a, err := ask(ctx, s, s.subjects.Beat(), b, protocol.DecodeBeatAnswer)
+	subject := s.subjects.Beat()
+	a, err := ask(ctx, s, subject, &b, func(data []byte) (protocol.BeatAnswer, error) { return protocol.OpenBeatAnswer(subject, &b, data) })
 	if err != nil {
 		return protocol.BeatAnswer{}, fmt.Errorf("send heartbeat: %w", err)
 	}
 	return a, nil
 }
 
-// ask sends req as JSON and decodes the answer.
-func ask[T any](ctx context.Context, s *Session, subject string, req any, decode func([]byte) (T, error)) (T, error) {
+// answersWait is how many answers to one question may wait to be looked at. Whoever hears the question can answer it, too.
+const answersWait = 64
+
+// ask sends req, signed, and returns the first answer that open takes. The others are somebody else's: whoever records
+// the hub's messages in a stream has that answer each of them, sooner than the node that is asked.
+func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Message, open func([]byte) (T, error)) (T, error) {
 	var none T
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	data, err := json.Marshal(req)
+	data, err := protocol.EncodeSigned(s.cfg.Keys, subject, req)
 	if err != nil {
 		return none, fmt.Errorf("encode request: %w", err)
 	}
-	m, err := s.nc.RequestWithContext(ctx, subject, data)
-	if err != nil {
+	answers := make(chan *nats.Msg, answersWait)
+	inbox := s.inboxes.open(answers)
+	defer s.inboxes.close(inbox)
+	if err := s.nc.PublishRequest(subject, inbox, data); err != nil {
 		return none, portError(err)
 	}
-	a, err := decode(m.Data)
-	if err != nil {
-		return none, fmt.Errorf("decode the answer to %s: %w", subject, err)
+	for {
+		select {
+		case m := <-answers:
+			if isNoResponders(m) {
+				return none, coordinator.ErrNoResponders
+			}
+			a, err := open(m.Data)
+			if err == nil {
+				return a, nil
+			}
+			s.notUnderstood(subject, fmt.Errorf("decode an answer: %w", err))
+		case <-s.life.Done():
+			return none, coordinator.ErrClosed
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
 	}
-	return a, nil
+}
+
+// notUnderstood counts a message that is none of what its subject is for, or that its sender did not sign, and has the log say
+// so at most once a minute.
+func (s *Session) notUnderstood(subject string, err error) {
+	s.cfg.Refused.Count(protocol.ReasonMessage)
+	if before, due := s.junk.Due(time.Now()); due {
+		s.log.Warn("message not understood", "hub", s.cfg.Hub, "node", s.cfg.Node, "subject", protocol.Cut(subject, protocol.MaxText), "error", err, "others_since_last_told", before)
+	}
 }
 
 // Probe asks NATS whether anybody listens for a node, and returns at once. Nobody ever answers; the

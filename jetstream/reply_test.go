@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -44,10 +45,19 @@ type answering struct {
 
 func (a *answering) requests(t *testing.T) map[string]string {
 	t.Helper()
-	beat := `{"v":1,"node":"b","incarnation":"b-1","number":1,"conn":{"server":"N","client":1},"status":"up","report":{}}`
+	keys := protocol.NewKeys(rand.Reader)
+	b := protocol.Incarnation{Node: "b", ID: keys.NewID()}
+	signed := func(subject string, m protocol.Message) string {
+		data, err := protocol.EncodeSigned(keys, subject, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	beat := signed("phub.h.int.coord.beat", &protocol.Beat{V: 1, Incarnation: b, Number: 1, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
 	all := map[string]string{
 		"phub.h.req.c": "", "phub.h.req.absent": "", "phub.h.ctl.status": "{}", "phub.h.int.coord.ctl.status": "{}", "phub.h.int.coord.beat": beat,
-		"phub.h.int.node.n.release": `{"v":1,"from":"b","children":[{"child":"x","view":4}]}`,
+		"phub.h.int.node.n.release": signed("phub.h.int.node.n.release", &protocol.ReleaseRequest{V: 1, From: "b", ID: b.ID, Children: []protocol.Release{{Child: "x", View: 4}}}),
 	}
 	for _, verb := range []string{"PING", "INFO", "STATS"} {
 		for _, of := range []string{"", ".phub", ".phub." + a.service} {

@@ -31,6 +31,8 @@ type Config struct {
 	Hub         string
 	Node        string
 	Incarnation string
+	// Keys sign what the session sends to other nodes. Default: it is not signed, and no other node takes it.
+	Keys protocol.Signer
 	// Dial connects with the caller's way of finding and trusting the servers, adding opts last.
 	Dial func(opts ...nats.Option) (*nats.Conn, error)
 	// Learned are the URLs of servers that an earlier session was told of; they are tried as well. Default none.

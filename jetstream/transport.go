@@ -185,7 +185,10 @@ func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 	if err := protocol.ValidateNode(node); err != nil { // it becomes part of a subject
 		return protocol.ReleaseAnswer{}, fmt.Errorf("ask for release: %w", err)
 	}
-	a, err := ask(ctx, t.s, t.s.subjects.Release(node), r, protocol.DecodeReleaseAnswer)
+	subject := t.s.subjects.Release(node)
+	a, err := ask(ctx, t.s, subject, &r, func(data []byte) (protocol.ReleaseAnswer, error) {
+		return protocol.OpenReleaseAnswer(subject, &r, data)
+	})
 	if err != nil {
 		return protocol.ReleaseAnswer{}, fmt.Errorf("ask node %s for release: %w", node, err)
 	}
@@ -193,16 +196,13 @@ func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 }
 
 func (t *Transport) release(h worker.Handler, m *nats.Msg) {
-	r, err := protocol.DecodeReleaseRequest(m.Data)
+	subject, reply := t.s.subjects.Release(t.s.cfg.Node), m.Reply
+	r, err := protocol.OpenReleaseRequest(subject, m.Data)
 	if err != nil {
-		t.s.cfg.Refused.Count(protocol.ReasonMessage)
-		if before, due := t.s.junk.Due(time.Now()); due {
-			t.s.log.Warn("release request not understood", "hub", t.s.cfg.Hub, "node", t.s.cfg.Node, "error", err, "others_since_last_told", before)
-		}
+		t.s.notUnderstood(subject, fmt.Errorf("decode request for release: %w", err))
 		return
 	}
-	reply := m.Reply
-	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(reply, a) })
+	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(subject, reply, &a) })
 }
 
 // spread is how long servers of a cluster are given to tell each other of a subscription. Measured: p99 2.4 ms between three

@@ -84,7 +84,7 @@ func checkChildren(list string, names []string) error {
 func (a *BeatAnswer) check() error {
 	return first(
 		at("coordinator.node", ValidateNode(a.Coordinator.Node)),
-		checkID("coordinator.incarnation", a.Coordinator.ID),
+		checkID("coordinator.incarnation", a.Coordinator.ID), checkID("to", a.To),
 		a.Conn.check("conn"), a.checkRefused(),
 	)
 }
@@ -98,7 +98,7 @@ func (a *BeatAnswer) checkRefused() error {
 }
 
 func (r *ReleaseRequest) check() error {
-	if err := at("from", ValidateNode(r.From)); err != nil {
+	if err := first(at("from", ValidateNode(r.From)), checkID("incarnation", r.ID)); err != nil {
 		return err
 	}
 	for i, c := range r.Children {
@@ -114,7 +114,7 @@ func (r *ReleaseRequest) check() error {
 
 func (a *ReleaseAnswer) check() error {
 	return first(
-		ValidateNode(a.Node),
+		ValidateNode(a.Node), checkID("incarnation", a.ID), checkID("to", a.To),
 		checkChildren("released", a.Released),
 	)
 }

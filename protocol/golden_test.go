@@ -23,6 +23,32 @@ func tripOf[T any](decode func([]byte) (T, error)) trip {
 	}
 }
 
+// signedTrip signs what came out as the incarnations of the golden messages do: with keysOf(1) or keysOf(2).
+func signedTrip[T any, P interface {
+	*T
+	protocol.Message
+}](decode func([]byte) (T, error), subject string) trip {
+	return func(data []byte) ([]byte, error) {
+		m, err := decode(data)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range []byte{1, 2} {
+			keys := keysOf(b)
+			keys.NewID()
+			if data, err := protocol.EncodeSigned(keys, subject, P(&m)); err == nil {
+				return data, nil
+			}
+		}
+		return nil, protocol.ErrNotSigned
+	}
+}
+
+const (
+	beatSubject    = "phub.my_hub.int.coord.beat"
+	releaseSubject = "phub.my_hub.int.node.node2.release"
+)
+
 func plain[T any](data []byte) (T, error) {
 	var v T
 	err := json.Unmarshal(data, &v)
@@ -39,11 +65,11 @@ var golden = map[string]trip{
 	"node_record":         tripOf(protocol.DecodeNodeRecord),
 	"node_record_lost":    tripOf(protocol.DecodeNodeRecord),
 	"config":              tripOf(protocol.DecodeConfig),
-	"beat":                tripOf(protocol.DecodeBeat),
-	"beat_answer":         tripOf(protocol.DecodeBeatAnswer),
-	"beat_answer_refused": tripOf(protocol.DecodeBeatAnswer),
-	"release_request":     tripOf(protocol.DecodeReleaseRequest),
-	"release_answer":      tripOf(protocol.DecodeReleaseAnswer),
+	"beat":                signedTrip(protocol.DecodeBeat, beatSubject),
+	"beat_answer":         signedTrip(protocol.DecodeBeatAnswer, beatSubject),
+	"beat_answer_refused": signedTrip(protocol.DecodeBeatAnswer, beatSubject),
+	"release_request":     signedTrip(protocol.DecodeReleaseRequest, releaseSubject),
+	"release_answer":      signedTrip(protocol.DecodeReleaseAnswer, releaseSubject),
 	"mode":                tripOf(protocol.DecodeMode),
 	"event":               tripOf(protocol.DecodeEvent),
 	"start_request":       tripOf(plain[protocol.StartRequest]),

@@ -10,17 +10,23 @@ import (
 	"slices"
 )
 
-// Views and nodes' records are signed, so that every reader can tell who wrote them: an incarnation is named
+// Views, nodes' records, and what nodes send each other (see EncodeSigned) are signed, so that every reader can tell who wrote them: an incarnation is named
 // after its key. No list of keys is needed, and none is kept: who signs as an incarnation is that incarnation.
 //
 // The signature is the value's last field, "sig". It covers all bytes before the comma that precedes it, so that
 // fields that a reader does not know are covered as well.
 
-// Keys makes incarnations, and signs for the one that was made last. The zero value is not usable; see NewKeys. It
-// is not safe for concurrent use.
+// Keys makes incarnations, and signs for the one that was made last. The zero value is not usable; see NewKeys. It is
+// not safe for concurrent use; but those methods that make no incarnation may be called concurrently with each other.
 type Keys struct {
 	random io.Reader
-	key    ed25519.PrivateKey
+	last   *key // nil before the first
+}
+
+// key is an incarnation's.
+type key struct {
+	id      string
+	private ed25519.PrivateKey
 }
 
 // NewKeys returns keys that are made from random, which must be unpredictable (crypto/rand.Reader) and must not fail.
@@ -33,19 +39,35 @@ func (k *Keys) NewID() string {
 	if _, err := io.ReadFull(k.random, seed); err != nil {
 		panic("phub: no random bytes for a new key: " + err.Error())
 	}
-	k.key = ed25519.NewKeyFromSeed(seed)
-	return idOf(k.public())
+	x := &key{private: ed25519.NewKeyFromSeed(seed)}
+	x.id = idOf(x.public())
+	k.last = x
+	return x.id
 }
 
-func (k *Keys) public() ed25519.PublicKey { return ed25519.PublicKey(k.key[ed25519.SeedSize:]) }
+func (k *key) public() ed25519.PublicKey { return ed25519.PublicKey(k.private[ed25519.SeedSize:]) }
+
+func (k *key) sign(text []byte) string {
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(k.public(), ed25519.Sign(k.private, text)))
+}
 
 // Sign returns a signature of a text by the incarnation that was made last.
-func (k *Keys) Sign(text []byte) string {
-	return base64.RawURLEncoding.EncodeToString(slices.Concat(k.public(), ed25519.Sign(k.key, text)))
+func (k *Keys) Sign(text []byte) string { return k.last.sign(text) }
+
+// SignAs returns the signature of a text by an incarnation; "" if another one was made since.
+func (k *Keys) SignAs(id string, text []byte) string {
+	if k.last != nil && k.last.id == id {
+		return k.last.sign(text)
+	}
+	return ""
 }
 
 // Verify reports whether an incarnation made a signature of a text.
 func (k *Keys) Verify(id string, text []byte, signature string) bool {
+	return verify(id, text, signature)
+}
+
+func verify(id string, text []byte, signature string) bool {
 	b, err := base64.RawURLEncoding.DecodeString(signature)
 	if err != nil || len(b) != ed25519.PublicKeySize+ed25519.SignatureSize {
 		return false

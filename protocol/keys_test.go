@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -119,6 +120,143 @@ func TestGolden_AreSigned(t *testing.T) {
 			t.Errorf("%s: not signed by %s", name, id)
 		}
 	}
+}
+
+// TestGolden_MessagesAreSigned checks the same of what nodes send each other, each message in its place and in no other.
+func TestGolden_MessagesAreSigned(t *testing.T) {
+	t.Parallel()
+	b, err := protocol.OpenBeat(beatSubject, readGolden(t, "beat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := protocol.OpenReleaseRequest(releaseSubject, readGolden(t, "release_request"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := map[string]func(subject string, data []byte) error{
+		"beat": func(subject string, data []byte) error { _, err := protocol.OpenBeat(subject, data); return err },
+		"beat_answer": func(subject string, data []byte) error {
+			_, err := protocol.OpenBeatAnswer(subject, &b, data)
+			return err
+		},
+		"release_request": func(subject string, data []byte) error {
+			_, err := protocol.OpenReleaseRequest(subject, data)
+			return err
+		},
+		"release_answer": func(subject string, data []byte) error {
+			_, err := protocol.OpenReleaseAnswer(subject, &r, data)
+			return err
+		},
+	}
+	subjects := map[string]string{
+		"beat": beatSubject, "beat_answer": beatSubject, "beat_answer_refused": beatSubject,
+		"release_request": releaseSubject, "release_answer": releaseSubject,
+	}
+	for name, subject := range subjects {
+		data := readGolden(t, name)
+		for as, open := range opens {
+			own := as == strings.TrimSuffix(name, "_refused")
+			if err := open(subject, data); (err == nil) != own {
+				t.Errorf("%s taken as %s: %v", name, as, err)
+			}
+			for _, other := range []string{"phub.other.int.coord.beat", "phub.my_hub.int.node.node3.release", ""} {
+				if err := open(other, data); err == nil {
+					t.Errorf("%s taken as %s on %q", name, as, other)
+				}
+			}
+		}
+		for i := range data {
+			changed := bytes.Clone(data)
+			changed[i] ^= 1
+			if err := opens[strings.TrimSuffix(name, "_refused")](subject, changed); err == nil {
+				t.Errorf("the signature stands for %q, too", changed)
+			}
+		}
+		unsigned, _ := protocol.SplitSignature(data)
+		if err := opens[strings.TrimSuffix(name, "_refused")](subject, append(bytes.Clone(unsigned), '}')); err == nil || !strings.Contains(err.Error(), "sig: found nothing") {
+			t.Errorf("%s without a signature: %v", name, err)
+		}
+	}
+	b.Number++
+	r.Number++
+	for _, name := range []string{"beat_answer", "release_answer"} {
+		if err := opens[name](subjects[name], readGolden(t, name)); err == nil || !strings.Contains(err.Error(), "to: found an answer to request") {
+			t.Errorf("%s to another request: %v", name, err)
+		}
+	}
+}
+
+// What a message's signature covers is never what a stored value's does.
+func TestEncodeSigned_IsNoStoredValue(t *testing.T) {
+	t.Parallel()
+	text, sig := protocol.SplitSignature(readGolden(t, "beat"))
+	b, err := protocol.DecodeBeat(readGolden(t, "beat"))
+	if err != nil || keysOf(9).Verify(b.ID, text, sig) {
+		t.Errorf("a heartbeat (%v) bears the signature of a record", err)
+	}
+}
+
+func TestEncodeSigned_OnlyAsThePresentIncarnation(t *testing.T) {
+	t.Parallel()
+	keys := keysOf(1)
+	b := protocol.Beat{V: 1, Incarnation: protocol.Incarnation{Node: "node1", ID: keys.NewID()}}
+	if _, err := protocol.EncodeSigned(keys, "s", &b); err != nil {
+		t.Error(err)
+	}
+	b.ID = "another"
+	if _, err := protocol.EncodeSigned(keys, "s", &b); !errors.Is(err, protocol.ErrNotSigned) {
+		t.Errorf("found %v, expected ErrNotSigned", err)
+	}
+}
+
+// BenchmarkBeat is what a heartbeat costs on both ends together, with its answer: encoded, signed, decoded and checked; and
+// without signatures.
+func BenchmarkBeat(b *testing.B) {
+	keys := keysOf(1)
+	beat, err := protocol.DecodeBeat(readGolden(b, "beat"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer, err := protocol.DecodeBeatAnswer(readGolden(b, "beat_answer"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	beat.ID = keys.NewID()
+	answer.Coordinator.ID, answer.To, answer.Number = beat.ID, beat.ID, beat.Number
+	b.Run("signed", func(b *testing.B) {
+		for b.Loop() {
+			data, err := protocol.EncodeSigned(keys, beatSubject, &beat)
+			if err == nil {
+				_, err = protocol.OpenBeat(beatSubject, data)
+			}
+			if err == nil {
+				data, err = protocol.EncodeSigned(keys, beatSubject, &answer)
+			}
+			if err == nil {
+				_, err = protocol.OpenBeatAnswer(beatSubject, &beat, data)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("unsigned", func(b *testing.B) {
+		for b.Loop() {
+			data, err := protocol.EncodeSigned(nil, beatSubject, &beat)
+			if err == nil {
+				_, err = protocol.DecodeBeat(data)
+			}
+			if err == nil {
+				data, err = protocol.EncodeSigned(nil, beatSubject, &answer)
+			}
+			if err == nil {
+				_, err = protocol.DecodeBeatAnswer(data)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkKeys_Verify(b *testing.B) {

@@ -44,7 +44,9 @@ const TimeLayout = "2006-01-02T15:04:05.000Z07:00"
 // ReleaseRequest is what a successor sends to the node that it follows: let go of these children.
 type ReleaseRequest struct {
 	V        int       `json:"v"`
-	From     string    `json:"from"` // the node that asks
+	From     string    `json:"from"`        // the node that asks
+	ID       string    `json:"incarnation"` // its incarnation, which signs
+	Number   uint64    `json:"number"`      // another one for each request of that incarnation
 	Children []Release `json:"children"`
 }
 
@@ -59,6 +61,9 @@ type Release struct {
 // the others.
 type ReleaseAnswer struct {
 	V        int      `json:"v"`
-	Node     string   `json:"node"` // the node that answers
+	Node     string   `json:"node"`        // the node that answers
+	ID       string   `json:"incarnation"` // its incarnation, which signs
+	To       string   `json:"to"`          // the incarnation that asked
+	Number   uint64   `json:"number"`      // of its request
 	Released []string `json:"released"`
 }

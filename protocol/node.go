@@ -64,12 +64,15 @@ type Conn struct {
 type Beat struct {
 	V int `json:"v"`
 	Incarnation
+	// Number grows with each heartbeat of an incarnation. The coordinator takes none that is not above the last one that it took.
 	Number   uint64            `json:"number"`
 	Conn     Conn              `json:"conn"`
 	Status   Status            `json:"status"` // up, draining, or left: asks to be let go
 	Labels   map[string]string `json:"labels,omitempty"`
 	Capacity int               `json:"capacity,omitempty"`
-	View     uint64            `json:"view"` // the newest view that the node follows
+	// View is the newest view that the node follows. A coordinator takes no heartbeat by a view from before its time: it may
+	// have been sent to a predecessor, and be sent again by somebody else.
+	View uint64 `json:"view"`
 	// Confirms is the coordinator's connection as this node knows it: it will not take the closing of an
 	// earlier one as the coordinator's end.
 	Confirms Conn   `json:"confirms"`
@@ -153,8 +156,10 @@ type Failed struct {
 // sent.
 type BeatAnswer struct {
 	V           int         `json:"v"`
-	Coordinator Incarnation `json:"coordinator"`
-	Conn        Conn        `json:"conn"` // the coordinator's connection
+	Coordinator Incarnation `json:"coordinator"` // who answers, and signs
+	To          string      `json:"to"`          // the incarnation that asked
+	Number      uint64      `json:"number"`      // of its heartbeat
+	Conn        Conn        `json:"conn"`        // the coordinator's connection
 	Accepted    bool        `json:"accepted"`
 	View        uint64      `json:"view"`              // the current view
 	Revision    uint64      `json:"revision"`          // the last revision of the placement bucket that it knows

@@ -183,7 +183,7 @@ func (a *asker) call(node string, asks []ask) {
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, askTimeout)
 	defer cancel()
-	req := protocol.ReleaseRequest{V: 1, From: a.h.cfg.Node}
+	req := protocol.ReleaseRequest{V: 1, From: a.h.cfg.Node, ID: a.h.peers.own(), Number: a.h.peers.asks.Add(1)}
 	byName := make(map[string]ask, len(asks))
 	for _, k := range asks {
 		req.Children = append(req.Children, protocol.Release{Child: k.s.child, View: k.view})
@@ -194,8 +194,9 @@ func (a *asker) call(node string, asks []ask) {
 		a.h.cfg.Logger.Debug("a release was not answered; asking again", "node", node, "children", len(asks), "error", err)
 		return
 	}
-	if answer.Node != node {
-		a.h.cfg.Logger.Warn("a release was answered by another node and is not taken", "asked", node, "answered", answer.Node)
+	if answer.Node != node || !a.h.peers.is(node, answer.ID) {
+		a.h.cfg.Refused.Count(protocol.ReasonMessage)
+		a.h.cfg.Logger.Debug("a release was answered by another incarnation and is not taken", "asked", node, "answered", answer.Node, "incarnation", answer.ID)
 		return
 	}
 	for _, name := range answer.Released {

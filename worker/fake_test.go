@@ -187,10 +187,28 @@ func newNode(t *testing.T, b *bus, name string, kinds map[string]worker.Kind, ch
 		f(&c)
 	}
 	n := &node{worker.New(c), b.port(name), now}
+	n.Members(incarnation(name), members)
 	if err := n.Attach(n.port); err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// members are n0 to n9.
+var members = func() (all []protocol.Incarnation) {
+	for i := range 10 {
+		all = append(all, incarnation(fmt.Sprintf("n%d", i)))
+	}
+	return all
+}()
+
+func incarnation(node string) protocol.Incarnation {
+	return protocol.Incarnation{Node: node, ID: node + "-1"}
+}
+
+// asks is a request for release by n2.
+func asks(children ...protocol.Release) protocol.ReleaseRequest {
+	return protocol.ReleaseRequest{V: 1, From: "n2", ID: incarnation("n2").ID, Children: children}
 }
 
 func (n *node) trust(d time.Duration) { n.Trust(n.now()+int64(d), "test") }
@@ -248,6 +266,5 @@ func echo() map[string]worker.Kind {
 // release asks the node to let go of a child.
 func (n *node) release(t *testing.T, child string, view uint64) {
 	t.Helper()
-	r := protocol.ReleaseRequest{V: 1, Children: []protocol.Release{{Child: child, View: view}}}
-	n.h.Release(r, func(protocol.ReleaseAnswer) {})
+	n.h.Release(asks(protocol.Release{Child: child, View: view}), func(protocol.ReleaseAnswer) {})
 }

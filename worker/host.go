@@ -26,7 +26,8 @@ type Host struct {
 	asked  releases
 	header map[string][]string // of replies that no epoch stands behind
 	queued atomic.Int64        // bytes of the requests that wait
-	seen   atomic.Uint64       // the newest view that was assigned to the end
+	peers  peers
+	seen   atomic.Uint64 // the newest view that was assigned to the end
 	link   atomic.Pointer[link]
 	ctx    context.Context // ends with the host
 	cancel context.CancelFunc

@@ -18,7 +18,8 @@ type Transport interface {
 	// Close ends to take requests for the children. When it returns without an error, the server sends
 	// no more of them, and all that it had sent has been given to Handler.Request.
 	Close(ctx context.Context, children []string) error
-	// AskRelease asks a node to let go of children.
+	// AskRelease asks a node to let go of children. What does not answer this request, or was not signed by the incarnation that
+	// it names, is passed over.
 	AskRelease(ctx context.Context, node string, r protocol.ReleaseRequest) (protocol.ReleaseAnswer, error)
 	// Spread is how long it takes until all servers know of a subscription that this one's own server has registered.
 	Spread() time.Duration
@@ -33,7 +34,7 @@ type Handler interface {
 	// Refused is called when NATS says that it did not take the subscription of a child that was opened. That may be
 	// long after Open returned. The child is closed then.
 	Refused(child string, err error)
-	// Release is called when a successor asks to let go of children; answer is called once, soon.
+	// Release is called when a successor asks to let go of children, and the incarnation that it names signed that; answer is called once, soon.
 	Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer))
 }
 

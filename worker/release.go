@@ -64,22 +64,25 @@ func (h *Host) release(l *link, r protocol.ReleaseRequest, answer func(protocol.
 	defer cancel()
 	w := &releasing{done: make(chan struct{})}
 	w.left.Store(1) // this loop itself
-	h.letGoOf(ctx, r.Children, w)
+	h.letGoOf(ctx, r, w)
 	w.letGo()
 	select {
 	case <-w.done:
 	case <-ctx.Done():
 	}
-	answer(protocol.ReleaseAnswer{V: 1, Node: h.cfg.Node, Released: h.released(r)})
+	released := h.released(r)
+	answer(protocol.ReleaseAnswer{V: 1, Node: h.cfg.Node, ID: h.peers.own(), To: r.ID, Number: r.Number, Released: released})
 }
 
-// letGoOf lets go of each child once this node follows the view by which it is asked to.
-func (h *Host) letGoOf(ctx context.Context, children []protocol.Release, w *releasing) {
-	for {
+// letGoOf lets go of each child once this node follows the view by which it is asked to, and if that view has who asks: it may be
+// a newcomer, of whom this node has not heard yet.
+func (h *Host) letGoOf(ctx context.Context, r protocol.ReleaseRequest, w *releasing) {
+	for children := r.Children; ; {
 		news := h.news()
+		member := h.peers.is(r.From, r.ID)
 		var rest []protocol.Release
 		for _, c := range children {
-			if !h.releaseOne(c, w) {
+			if !member && !h.follows(c.View) || member && !h.releaseOne(c, w) {
 				rest = append(rest, c)
 			}
 		}
@@ -120,6 +123,10 @@ func (h *Host) releaseOne(c protocol.Release, w *releasing) bool {
 // released returns which of the children are served no more, and never will be by an older entry: this node follows the
 // view by which it was asked, and what it is assigned after that is newer.
 func (h *Host) released(r protocol.ReleaseRequest) []string {
+	if !h.peers.is(r.From, r.ID) {
+		h.cfg.Refused.Count(protocol.ReasonMessage)
+		return nil
+	}
 	out := make([]string, 0, len(r.Children))
 	for _, c := range r.Children {
 		ok := h.follows(c.View)

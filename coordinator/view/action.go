@@ -92,6 +92,11 @@ type (
 		Until  time.Duration
 		Reason string
 	}
+	// Members tells the running side who this node is, and who are the members of the view that it follows.
+	Members struct {
+		Self    protocol.Incarnation
+		Members []protocol.Incarnation
+	}
 	// Assign tells the running side what its replicas are to be.
 	Assign struct {
 		View    uint64
@@ -145,6 +150,7 @@ func (Kick) action()          {}
 func (Lead) action()          {}
 func (StandIn) action()       {}
 func (SetTrust) action()      {}
+func (Members) action()       {}
 func (Assign) action()        {}
 func (AnnounceMode) action()  {}
 func (AnnounceEvent) action() {}

@@ -118,34 +118,48 @@ func TestBeat_VerifiesRefusals(t *testing.T) {
 	}
 }
 
-// A heartbeat of the largest number, which is none of the node's, does not silence the node for good.
-func TestBeat_NumbersBeginAnew(t *testing.T) {
+// A heartbeat counts once, by a view of the coordinator's time. Whoever heard it can send it again: to this coordinator or to
+// its successor, soon or late.
+func TestBeat_CountsOnce(t *testing.T) {
 	t.Parallel()
 	m := newLeadTest()
 	in := protocol.Incarnation{Node: "node2", ID: "a"}
-	m.lead.peers["node2"] = m.newPeer(in, protocol.Member{Incarnation: in})
-	p := m.lead.peers["node2"]
-	beat := func(number uint64) bool {
-		before := p.heard
-		m.refuse(protocol.Beat{Incarnation: in, Number: number})
-		return p.heard != before
-	}
-	m.now.Mono++
-	if !beat(7) {
-		t.Fatal("a heartbeat is not taken")
-	}
-	m.now.Mono++
-	beat(1<<64 - 1)
-	forged := m.now.Mono
+	p := m.newPeer(in, protocol.Member{Incarnation: in})
+	m.lead.peers["node2"], m.lead.since = p, 5
 	lease := m.settings().Lease.Std()
-	taken := time.Duration(0)
-	for n := uint64(8); taken == 0 && n < 50; n++ {
-		m.now.Mono += lease / 4
-		if beat(n) {
-			taken = m.now.Mono
+	for _, x := range []struct {
+		number, view uint64
+		after        time.Duration
+		counts       bool
+	}{
+		{6, 4, time.Second, false}, // sent to a predecessor
+		{7, 5, time.Second, true},
+		{7, 5, time.Second, false},
+		{6, 5, time.Second, false},
+		{7, 5, 3 * lease, false},
+		{6, 5, 3 * lease, false}, // not even after a silence
+		{9, 4, time.Second, false},
+		{9, 5, time.Second, true},
+		{8, 6, time.Second, false},
+		{10, 6, time.Second, true},
+	} {
+		m.now.Mono += x.after
+		before := *p
+		b := protocol.Beat{Incarnation: in, Number: x.number, View: x.view, Conn: protocol.Conn{Server: "s", Client: x.number}, Report: protocol.Report{Settled: x.number}}
+		refusal, why := m.refuse(b)
+		counts := p.heard == m.now.Mono && p.conn == b.Conn && p.report.Settled == x.number
+		if counts != x.counts || !counts && (p.heard != before.heard || p.conn != before.conn || p.report.Settled != before.report.Settled || refusal != protocol.RefusedWait) {
+			t.Errorf("number %d by view %d counts %t (%s: %s)", x.number, x.view, counts, refusal, why)
 		}
 	}
-	if after := taken - forged; taken == 0 || after > 2*lease {
-		t.Errorf("the node is heard again after %v, expected at most two leases", after)
+}
+
+// Nor does an old heartbeat of a node that has gone have it asked for, or admitted.
+func TestBeat_OldOnesBringNobodyBack(t *testing.T) {
+	t.Parallel()
+	m := newLeadTest()
+	m.lead.since = 5
+	if refusal, why := m.refuse(protocol.Beat{Incarnation: protocol.Incarnation{Node: "node2", ID: "a"}, Number: 3, View: 4}); refusal != protocol.RefusedWait || len(m.lead.peers) > 0 {
+		t.Errorf("%s (%s), watched: %v", refusal, why, m.lead.peers)
 	}
 }

@@ -9,7 +9,7 @@ func (m *Machine) answerBeat(e BeatReceived) {
 		return // the sender asks again, whoever answers then
 	}
 	a := protocol.BeatAnswer{
-		V: 1, Coordinator: m.self, Conn: *m.conn, View: m.viewNumber(), Revision: m.history.Last(), Specs: m.specs.Last(),
+		V: 1, Coordinator: m.self, To: e.Beat.ID, Number: e.Beat.Number, Conn: *m.conn, View: m.viewNumber(), Revision: m.history.Last(), Specs: m.specs.Last(),
 	}
 	a.Refused, a.Detail = m.refuse(e.Beat)
 	a.Accepted = a.Refused == ""
@@ -41,6 +41,9 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	if b.Node == m.self.Node {
 		return protocol.RefusedTaken, "incarnation " + m.self.ID + ", the coordinator"
 	}
+	if b.View < m.lead.since && !m.cfg.Unsafe.OldBeats {
+		return protocol.RefusedWait, "it follows view " + itoa(b.View) + ", from before this coordinator's time, which began with view " + itoa(m.lead.since)
+	}
 	p := m.lead.peers[b.Node]
 	if p == nil || p.in != b.Incarnation {
 		if !m.ready() {
@@ -49,9 +52,6 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 		return m.stranger(b, p)
 	}
 	if b.Number <= p.number && !m.cfg.Unsafe.OldReports {
-		if m.now.Mono-p.heard > m.settings().Lease.Std() {
-			p.number = b.Number // nobody goes on from the later one: it was none of this node's; this one may be old, and is not taken
-		}
 		return protocol.RefusedWait, "a later heartbeat has arrived already"
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms

@@ -9,6 +9,7 @@ import (
 // lead is what a node keeps while it is the coordinator. All that it decides on is in the buckets or
 // comes again with the next heartbeats, so a successor starts from nothing.
 type lead struct {
+	since uint64           // the view that gave it the role; what was sent by an earlier one was sent to others
 	peers map[string]*peer // members but this node, and joining ones; by name
 
 	drains map[protocol.Incarnation]bool // what somebody asked for, and the view does not say yet
@@ -39,6 +40,7 @@ func (m *Machine) takeRole() {
 	v := m.history.View()
 	m.note(Info, "coordinator of hub %s from view %d on", m.cfg.Hub, v.Number)
 	m.lead = newLead()
+	m.lead.since = v.Number
 	for _, x := range v.Members {
 		if x.Incarnation != m.self {
 			m.lead.peers[x.Node] = m.newPeer(x.Incarnation, x)

@@ -11,10 +11,25 @@ type local struct {
 	told     map[string]protocol.Assignment // what it holds
 	awaiting map[string]uint64              // children whose spec has not arrived, with their entry's view
 	view     uint64
+	members  []protocol.Incarnation
 }
 
 func (l *local) reset() {
-	l.told, l.awaiting, l.view = map[string]protocol.Assignment{}, map[string]uint64{}, 0
+	*l = local{told: map[string]protocol.Assignment{}, awaiting: map[string]uint64{}}
+}
+
+// tellMembers tells the running side who the members are, if it does not know: nobody, while this node is none.
+func (m *Machine) tellMembers() {
+	var members []protocol.Incarnation
+	if m.Member() {
+		for _, x := range m.history.View().Members {
+			members = append(members, x.Incarnation)
+		}
+	}
+	if !slices.Equal(members, m.local.members) {
+		m.local.members = members
+		m.do(Members{Self: m.self, Members: members})
+	}
 }
 
 // localCommit works out what a commit means for this node's replicas.
@@ -57,6 +72,7 @@ func (m *Machine) localSpec(c SpecChange) {
 
 // assign tells the running side what changed for it among children.
 func (m *Machine) assign(children []string, reset bool) {
+	m.tellMembers()
 	var changes []protocol.Assignment
 	for _, child := range children {
 		a, ok := m.assignment(child)

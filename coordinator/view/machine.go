@@ -320,6 +320,7 @@ func (m *Machine) reincarnate(why string) {
 	m.beats.reset()
 	m.coord.reset()
 	m.local.reset()
+	m.do(Members{Self: m.self})
 	m.do(Assign{View: m.viewNumber(), Reset: true})
 }
 

@@ -150,6 +150,10 @@ func (a SetTrust) String() string {
 	return "trust until " + a.Until.String()
 }
 
+func (a Members) String() string {
+	return fmt.Sprintf("members for %s: %d", a.Self.ID, len(a.Members))
+}
+
 func (a Assign) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "assign view %d", a.View)

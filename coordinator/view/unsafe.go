@@ -76,6 +76,7 @@ type Unsafe struct {
 	PutBack        bool // so is one that its author wrote before others
 
 	// Placement.
+	OldBeats      bool // heartbeats are taken by views from before the coordinator's time
 	OldReports    bool // reports are taken in whatever order they arrive
 	ReportsInPart bool // what a node still waits for is not looked at
 	DropAfter     bool // an entry forgets whom its active replica waits for, before that one serves

@@ -133,7 +133,12 @@ func (n *NATS) publish(from string, m Msg) bool {
 
 // request sends a message and waits for the first answer.
 func (n *NATS) request(ctx context.Context, owner *Session, m Msg) (Msg, error) {
-	answers := make(chan Msg, 1)
+	return n.requestUntil(ctx, owner, m, func(Msg) bool { return true })
+}
+
+// requestUntil sends a message and waits for the first answer that is taken.
+func (n *NATS) requestUntil(ctx context.Context, owner *Session, m Msg, takes func(Msg) bool) (Msg, error) {
+	answers := make(chan Msg, 64)
 	sub := &subscription{owner: owner, deliver: func(m Msg) {
 		select {
 		case answers <- m:
@@ -145,16 +150,20 @@ func (n *NATS) request(ctx context.Context, owner *Session, m Msg) (Msg, error) 
 		return Msg{}, err
 	}
 	defer n.unsubscribe(sub)
-	select {
-	case a := <-answers:
-		if a.isNoResponders() {
-			return Msg{}, coordinator.ErrNoResponders
+	for {
+		select {
+		case a := <-answers:
+			if a.isNoResponders() {
+				return Msg{}, coordinator.ErrNoResponders
+			}
+			if takes(a) {
+				return a, nil
+			}
+		case <-done:
+			return Msg{}, coordinator.ErrClosed
+		case <-ctx.Done():
+			return Msg{}, ctx.Err()
 		}
-		return a, nil
-	case <-done:
-		return Msg{}, coordinator.ErrClosed
-	case <-ctx.Done():
-		return Msg{}, ctx.Err()
 	}
 }
 

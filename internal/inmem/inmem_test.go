@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 type system struct{ n *inmem.NATS }
 
 func (s system) Open(t testing.TB, hub, node string) porttest.Peer {
-	p := s.n.Open(inmem.Config{Hub: hub, Node: node})
+	p := s.n.Open(inmem.Config{Hub: hub, Node: node, Keys: porttest.KeysOf(node)})
 	t.Cleanup(p.Close)
 	return p
 }

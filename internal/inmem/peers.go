@@ -2,7 +2,6 @@ package inmem
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/phub-io/phub/coordinator"
@@ -12,21 +11,26 @@ import (
 
 // Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none.
 func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
-	var a protocol.BeatAnswer
-	err := s.ask(ctx, s.subjects.Beat(), b, &a)
-	return a, err
+	subject := s.subjects.Beat()
+	return ask(ctx, s, subject, &b, func(data []byte) (protocol.BeatAnswer, error) { return protocol.OpenBeatAnswer(subject, &b, data) })
 }
 
-func (s *Session) ask(ctx context.Context, subject string, req, resp any) error {
-	data, err := json.Marshal(req)
+// ask returns the first answer that open takes.
+func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Message, open func([]byte) (T, error)) (answer T, err error) {
+	data, err := protocol.EncodeSigned(s.cfg.Keys, subject, req)
 	if err != nil {
-		return err
+		return answer, err
 	}
-	m, err := s.n.request(ctx, s, Msg{Subject: subject, Data: data})
+	_, err = s.n.requestUntil(ctx, s, Msg{Subject: subject, Data: data}, func(m Msg) bool {
+		var wrong error
+		answer, wrong = open(m.Data)
+		return wrong == nil
+	})
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", subject, err)
+		var none T
+		return none, fmt.Errorf("ask %s: %w", subject, err)
 	}
-	return json.Unmarshal(m.Data, resp)
+	return answer, nil
 }
 
 // Probe asks whether anybody listens for a node; if nobody does, Handler.NoInterest is called.

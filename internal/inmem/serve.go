@@ -2,7 +2,6 @@ package inmem
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -76,12 +75,12 @@ func (s *Session) Lead(_ context.Context, on bool) error {
 }
 
 func (s *Session) beat(m Msg) {
-	b, err := protocol.DecodeBeat(m.Data)
+	b, err := protocol.OpenBeat(s.subjects.Beat(), m.Data)
 	if err != nil {
 		s.handler.Undecodable(m.Subject, err)
 		return
 	}
-	s.handler.Beat(b, func(a protocol.BeatAnswer) { s.answer(m, a) })
+	s.handler.Beat(b, func(a protocol.BeatAnswer) { s.answer(s.subjects.Beat(), m, &a) })
 }
 
 func (s *Session) control(m Msg) {
@@ -91,8 +90,8 @@ func (s *Session) control(m Msg) {
 	})
 }
 
-func (s *Session) answer(m Msg, a any) {
-	data, err := json.Marshal(a)
+func (s *Session) answer(subject string, m Msg, a protocol.Message) {
+	data, err := protocol.EncodeSigned(s.cfg.Keys, subject, a)
 	if err == nil {
 		_ = s.replyNode(Msg{Subject: m.Reply, Data: data}) // a closed session answers nobody
 	}

@@ -18,6 +18,8 @@ import (
 type Config struct {
 	Hub  string
 	Node string
+	// Keys sign what the session sends to other nodes. Default: it is not signed, and no other node takes it.
+	Keys protocol.Signer
 	// Server is the server to connect to. Default S1.
 	Server string
 	// MaxPayload is the size of the largest reply. Default 1 MiB.

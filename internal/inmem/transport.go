@@ -35,11 +35,12 @@ func (t *transport) Serve(h worker.Handler) error {
 }
 
 func (t *transport) release(m Msg) {
-	r, err := protocol.DecodeReleaseRequest(m.Data)
+	subject := t.s.subjects.Release(t.s.cfg.Node)
+	r, err := protocol.OpenReleaseRequest(subject, m.Data)
 	if err != nil {
 		return
 	}
-	t.handler.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(m, a) })
+	t.handler.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(subject, m, &a) })
 }
 
 // Open starts to take requests for the children.
@@ -120,9 +121,10 @@ func (t *transport) drain(children []string, then func()) error {
 
 // AskRelease asks a node to let go of children.
 func (t *transport) AskRelease(ctx context.Context, node string, r protocol.ReleaseRequest) (protocol.ReleaseAnswer, error) {
-	var a protocol.ReleaseAnswer
-	err := t.s.ask(ctx, t.s.subjects.Release(node), r, &a)
-	return a, err
+	subject := t.s.subjects.Release(node)
+	return ask(ctx, t.s, subject, &r, func(data []byte) (protocol.ReleaseAnswer, error) {
+		return protocol.OpenReleaseAnswer(subject, &r, data)
+	})
 }
 
 var errTooLarge = errors.New("inmem: maximum payload exceeded")

@@ -1,6 +1,8 @@
 package porttest
 
 import (
+	"bytes"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -11,10 +13,12 @@ import (
 // subject that is: that it comes shows that the others would have come.
 func answersGoOnlyWhereTheyBelong(t *testing.T, s *setup) {
 	a, heard := s.open("a")
-	heard.beatFunc = func(_ protocol.Beat, answer func(protocol.BeatAnswer)) { answer(protocol.BeatAnswer{V: 1}) }
+	heard.beatFunc = func(b protocol.Beat, answer func(protocol.BeatAnswer)) {
+		answer(protocol.BeatAnswer{V: 1, Coordinator: incarnation("a"), To: b.ID, Number: b.Number})
+	}
 	heard.controlFunc = func(_ string, data []byte, answer func([]byte, *protocol.Problem)) { answer(data, nil) }
 	p := a.Transport()
-	s.must(p.Serve(workerFunc(echo("a"))))
+	s.must(p.Serve(running{"a", echo("a")}))
 	s.must(p.Open(s.ctx, interests("c")))
 	s.must(a.Lead(s.ctx, true))
 	s.must(a.StandIn(interests("absent"), true))
@@ -37,11 +41,26 @@ func answersGoOnlyWhereTheyBelong(t *testing.T, s *setup) {
 func dataFor(s *setup, subject string) []byte {
 	switch subject {
 	case s.subjects.Beat():
-		return []byte(`{"v":1,"node":"b","incarnation":"b-1","number":1,"conn":{"server":"N","client":1},"status":"up","report":{}}`)
+		return s.signed("b", subject, &protocol.Beat{V: 1, Incarnation: incarnation("b"), Number: 1, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
 	case s.subjects.Release("a"):
-		return []byte(`{"v":1,"from":"b","children":[{"child":"x","view":4}]}`)
+		return s.signed("b", subject, &protocol.ReleaseRequest{V: 1, From: "b", ID: incarnation("b").ID, Number: 1, Children: []protocol.Release{{Child: "x", View: 4}}})
 	}
 	return []byte("{}")
+}
+
+// signed is what a node sends on a subject.
+func (s *setup) signed(node, subject string, m protocol.Message) []byte {
+	s.Helper()
+	data, err := protocol.EncodeSigned(KeysOf(node), subject, m)
+	s.must(err)
+	return data
+}
+
+// signedAs is the same with another node's signature: of what that one would say in its own name.
+func (s *setup) signedAs(signer, node, subject string, m protocol.Message) []byte {
+	data := s.signed(node, subject, m)
+	text, _ := protocol.SplitSignature(data)
+	return fmt.Appendf(bytes.Clone(text), `,"sig":%q}`, KeysOf(signer).Sign(fmt.Appendf(nil, "%s\n%s", subject, text)))
 }
 
 // canary listens on subjects on which nobody may be made to publish.

@@ -31,13 +31,69 @@ func junkIsReported(t *testing.T, s *setup) {
 	}
 }
 
+// onlyWhatIsSignedIsHeard sends heartbeats and requests for release that are not what the incarnation which they name signed for
+// that subject, and true ones last.
+func onlyWhatIsSignedIsHeard(t *testing.T, s *setup) {
+	a, heard := s.open("a")
+	var numbers []uint64
+	var mu sync.Mutex
+	heard.beatFunc = func(b protocol.Beat, answer func(protocol.BeatAnswer)) {
+		mu.Lock()
+		defer mu.Unlock()
+		numbers = append(numbers, b.Number)
+		answer(protocol.BeatAnswer{V: 1, Coordinator: incarnation("a"), To: b.ID, Number: b.Number})
+	}
+	s.must(a.Lead(s.ctx, true))
+	p := a.Transport()
+	asked := &releases{running: running{"a", echo("a")}}
+	s.must(p.Serve(asked))
+	beat, release, other := s.subjects.Beat(), s.subjects.Release("a"), s.subjects.Release("c")
+	b := protocol.Beat{V: 1, Incarnation: incarnation("b"), Number: 1, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up}
+	r := protocol.ReleaseRequest{V: 1, From: "b", ID: incarnation("b").ID, Number: 1, Children: []protocol.Release{{Child: "x", View: 4}}}
+	s.ask(beat, s.signed("b", beat, &b)) // somebody listens
+	s.ask(release, s.signed("b", release, &r))
+	b.Number, r.Number = 2, 2
+	unsigned, err := protocol.EncodeSigned(nil, beat, &b)
+	s.must(err)
+	for _, m := range []struct {
+		subject string
+		data    []byte
+	}{
+		{beat, unsigned},
+		{beat, s.signedAs("c", "b", beat, &b)},
+		{beat, s.signed("b", protocol.SubjectsOf("other").Beat(), &b)}, // to another hub
+		{beat, bytes.Replace(s.signed("b", beat, &b), []byte(`"number":2`), []byte(`"number":3`), 1)},
+		{release, s.signed("b", other, &r)}, // to another node
+		{release, s.signedAs("c", "b", release, &r)},
+		{release, s.signed("b", beat, &b)},
+	} {
+		s.sys.Publish(t, m.subject, m.data)
+	}
+	b.Number, r.Number = 4, 4
+	s.ask(beat, s.signed("b", beat, &b))
+	s.ask(release, s.signed("b", release, &r))
+	mu.Lock()
+	defer mu.Unlock()
+	if slices.Contains(numbers, 2) || slices.Contains(numbers, 3) || !slices.Contains(numbers, 4) {
+		t.Errorf("heartbeats %v were heard, expected 1 and 4", numbers)
+	}
+	asked.mu.Lock()
+	defer asked.mu.Unlock()
+	if slices.Contains(asked.numbers, 2) || !slices.Contains(asked.numbers, 4) {
+		t.Errorf("requests for release %v were heard, expected 1 and 4", asked.numbers)
+	}
+	if got := heard.junk(); len(got) != 4 {
+		t.Errorf("%q were reported, expected the 4 heartbeats", got)
+	}
+}
+
 func beatsReachOnlyTheCoordinator(t *testing.T, s *setup) {
 	a, heard := s.open("a")
 	b, _ := s.open("b")
 	var silent atomic.Bool
 	heard.beatFunc = func(b protocol.Beat, answer func(protocol.BeatAnswer)) {
 		if !silent.Load() {
-			go answer(protocol.BeatAnswer{V: 1, Coordinator: incarnation("a"), Conn: a.Conn(), Accepted: true, View: b.Number + 1})
+			go answer(protocol.BeatAnswer{V: 1, Coordinator: incarnation("a"), To: b.ID, Number: b.Number, Conn: a.Conn(), Accepted: true, View: b.Number + 1})
 		}
 	}
 	send := func() (protocol.BeatAnswer, error) { // one that is lost on its way gets no answer at all
@@ -67,10 +123,6 @@ func beatsReachOnlyTheCoordinator(t *testing.T, s *setup) {
 		_, err := send()
 		return errors.Is(err, context.DeadlineExceeded)
 	})
-}
-
-func incarnation(node string) protocol.Incarnation {
-	return protocol.Incarnation{Node: node, ID: "c7e1d2b3-9a54-4f0e-8a77-6b5c4d3e2f33"}
 }
 
 func probeFindsTheDead(t *testing.T, s *setup) {

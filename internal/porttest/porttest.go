@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ type Peer interface {
 // System is what sessions connect to, with access to the system account, and what a plain client can do
 // there. Its methods may be called concurrently.
 type System interface {
-	// Open opens a session of a node for the length of the test.
+	// Open opens a session of a node, which signs with KeysOf, for the length of the test.
 	Open(t testing.TB, hub, node string) Peer
 	// Crash ends a peer's connection as the death of its process does.
 	Crash(t testing.TB, p Peer)
@@ -67,6 +68,7 @@ func Run(t *testing.T, sys System) {
 		{"ForeignWritesAreRecords", foreignWritesAreRecords},
 		{"JunkIsReported", junkIsReported},
 		{"BeatsReachOnlyTheCoordinator", beatsReachOnlyTheCoordinator},
+		{"OnlyWhatIsSignedIsHeard", onlyWhatIsSignedIsHeard},
 		{"ProbeFindsTheDead", probeFindsTheDead},
 		{"WakeReachesTheNode", wakeReachesTheNode},
 		{"ConnectedTellsOpenFromClosed", connectedTellsOpenFromClosed},
@@ -121,7 +123,7 @@ func (s *setup) open(node string) (Peer, *recorder) {
 func (s *setup) serve(node string, f func(*worker.Incoming)) Peer {
 	s.Helper()
 	p := s.sys.Open(s, s.hub, node)
-	s.must(p.Transport().Serve(workerFunc(f)))
+	s.must(p.Transport().Serve(running{node, f}))
 	return p
 }
 
@@ -163,6 +165,19 @@ func (s *setup) eventually(what string, f func() bool) {
 			s.Fatalf("%s: not within 20s", what)
 		}
 	}
+}
+
+// KeysOf returns the keys of a node's only incarnation: the same at each call.
+func KeysOf(node string) *protocol.Keys {
+	keys := protocol.NewKeys(strings.NewReader(strings.Repeat(node+" ", 32)))
+	keys.NewID()
+	return keys
+}
+
+// incarnation returns the only incarnation of a node.
+func incarnation(node string) protocol.Incarnation {
+	keys := protocol.NewKeys(strings.NewReader(strings.Repeat(node+" ", 32)))
+	return protocol.Incarnation{Node: node, ID: keys.NewID()}
 }
 
 func key(i int) string { return fmt.Sprintf("child.%d", i) }

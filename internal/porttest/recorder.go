@@ -91,20 +91,36 @@ func (r *recorder) junk() []string {
 	return slices.Clone(r.undecodable)
 }
 
-// workerFunc is a worker.Handler that serves requests with a function, and releases whatever it is
-// asked for.
-type workerFunc func(*worker.Incoming)
+// running is a worker.Handler that serves requests with a function, and releases whatever it is asked for.
+type running struct {
+	node  string
+	serve func(*worker.Incoming)
+}
 
-func (f workerFunc) Request(r *worker.Incoming) { f(r) }
+func (r running) Request(in *worker.Incoming) { r.serve(in) }
 
-func (f workerFunc) Refused(string, error) {}
+func (r running) Refused(string, error) {}
 
-func (f workerFunc) Release(r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
-	a := protocol.ReleaseAnswer{V: 1, Node: "tester"}
-	for _, c := range r.Children {
+func (r running) Release(q protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
+	a := protocol.ReleaseAnswer{V: 1, Node: r.node, ID: incarnation(r.node).ID, To: q.ID, Number: q.Number}
+	for _, c := range q.Children {
 		a.Released = append(a.Released, c.Child)
 	}
 	answer(a)
+}
+
+// releases remembers the numbers of the requests for release.
+type releases struct {
+	running
+	mu      sync.Mutex
+	numbers []uint64
+}
+
+func (r *releases) Release(q protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
+	r.mu.Lock()
+	r.numbers = append(r.numbers, q.Number)
+	r.mu.Unlock()
+	r.running.Release(q, answer)
 }
 
 func echo(node string) func(*worker.Incoming) {

@@ -92,7 +92,7 @@ func handoverLosesAndDoublesNone(t *testing.T, s *setup) {
 	load := s.startLoad(clients, s.subjects.Request("c"))
 	for range moves {
 		s.must(to.Open(s.ctx, interests(child...)))
-		_, err := to.AskRelease(s.ctx, node[from], protocol.ReleaseRequest{V: 1, From: node[to]})
+		_, err := to.AskRelease(s.ctx, node[from], protocol.ReleaseRequest{V: 1, From: node[to], ID: incarnation(node[to]).ID})
 		s.must(err)
 		load.goOn()
 		s.must(from.Close(s.ctx, child))
@@ -136,7 +136,7 @@ func manyChildren(t *testing.T, s *setup) {
 func releaseIsAnswered(t *testing.T, s *setup) {
 	s.serve("a", echo("a"))
 	b := s.serve("b", echo("b")).Transport()
-	req := protocol.ReleaseRequest{V: 1, From: "b", Children: []protocol.Release{{Child: "x", View: 1}, {Child: "y", View: 1}}}
+	req := protocol.ReleaseRequest{V: 1, From: "b", ID: incarnation("b").ID, Children: []protocol.Release{{Child: "x", View: 1}, {Child: "y", View: 1}}}
 	s.eventually("the release is answered", func() bool {
 		got, err := b.AskRelease(s.ctx, "a", req)
 		return err == nil && slices.Equal(got.Released, []string{"x", "y"})
@@ -175,7 +175,7 @@ func repliesHaveALimit(t *testing.T, s *setup) {
 func closedSessionsSaySo(t *testing.T, s *setup) {
 	a, _ := s.open("a")
 	p := a.Transport()
-	s.must(p.Serve(workerFunc(echo("a"))))
+	s.must(p.Serve(running{"a", echo("a")}))
 	s.must(p.Open(s.ctx, interests("c")))
 	a.Close()
 	a.Close()
@@ -192,18 +192,21 @@ func closedSessionsSaySo(t *testing.T, s *setup) {
 			_, err := a.WriteNode(s.ctx, protocol.NodeRecord{Incarnation: incarnation("a")}, 0)
 			return err
 		},
-		"DropNode":   func() error { _, err := a.DropNode(s.ctx, "k", 1); return err },
-		"ReadKey":    func() error { _, err := a.ReadKey(s.ctx, placement, "k"); return err },
-		"Since":      func() error { _, _, err := a.Since(s.ctx, placement, 0); return err },
-		"Beat":       func() error { _, err := a.Beat(s.ctx, protocol.Beat{}); return err },
-		"Probe":      func() error { return a.Probe("b") },
-		"Wake":       func() error { return a.Wake("b") },
-		"Connected":  func() error { _, err := a.Connected(s.ctx, a.Conn()); return err },
-		"Announce":   func() error { return a.Announce([]coordinator.Message{{Subject: "x"}}) },
-		"Lead":       func() error { return a.Lead(s.ctx, true) },
-		"Open":       func() error { return p.Open(s.ctx, interests("d")) },
-		"Close":      func() error { return p.Close(s.ctx, []string{"c"}) },
-		"AskRelease": func() error { _, err := p.AskRelease(s.ctx, "b", protocol.ReleaseRequest{V: 1, From: "a"}); return err },
+		"DropNode":  func() error { _, err := a.DropNode(s.ctx, "k", 1); return err },
+		"ReadKey":   func() error { _, err := a.ReadKey(s.ctx, placement, "k"); return err },
+		"Since":     func() error { _, _, err := a.Since(s.ctx, placement, 0); return err },
+		"Beat":      func() error { _, err := a.Beat(s.ctx, protocol.Beat{Incarnation: incarnation("a")}); return err },
+		"Probe":     func() error { return a.Probe("b") },
+		"Wake":      func() error { return a.Wake("b") },
+		"Connected": func() error { _, err := a.Connected(s.ctx, a.Conn()); return err },
+		"Announce":  func() error { return a.Announce([]coordinator.Message{{Subject: "x"}}) },
+		"Lead":      func() error { return a.Lead(s.ctx, true) },
+		"Open":      func() error { return p.Open(s.ctx, interests("d")) },
+		"Close":     func() error { return p.Close(s.ctx, []string{"c"}) },
+		"AskRelease": func() error {
+			_, err := p.AskRelease(s.ctx, "b", protocol.ReleaseRequest{V: 1, From: "a", ID: incarnation("a").ID})
+			return err
+		},
 	} {
 		if err := f(); !errors.Is(err, coordinator.ErrClosed) {
 			t.Errorf("%s: %v, want ErrClosed", name, err)
