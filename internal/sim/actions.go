@@ -26,10 +26,15 @@ func (p *process) carryOut(a view.Action) {
 	case view.Assign:
 		p.w.logf(p.name, "assign view %d, %d changes, reset=%t", a.View, len(a.Changes), a.Reset)
 		p.host.assign(a.View, a.Changes, a.Reset)
+	case view.Members:
+		p.host.peers = peers{self: a.Self.ID, ids: map[string]string{}}
+		for _, x := range a.Members {
+			p.host.peers.ids[x.Node] = x.ID
+		}
 	case view.AnswerBeat:
 		if answer := p.beats[a.ID]; answer != nil {
 			delete(p.beats, a.ID)
-			answer(a.Answer)
+			answer(seal(p, a.Answer.Coordinator.ID, a.Answer))
 		}
 	case view.AnswerControl:
 		for _, id := range a.IDs {
@@ -148,7 +153,8 @@ func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result 
 	})
 }
 
-// sendBeat sends a heartbeat to all that listen as the coordinator. The first answer counts.
+// sendBeat sends a heartbeat to all that listen as the coordinator. The first answer counts that is one to it, and that was signed
+// by the coordinator that it names.
 func (p *process) sendBeat(c *conn, a view.SendBeat) {
 	b := a.Beat
 	b.Report = p.host.reportNow().AlsoWaiting(a.Missing)
@@ -159,16 +165,29 @@ func (p *process) sendBeat(c *conn, a view.SendBeat) {
 			p.w.hand(c, func() { done(view.BeatAnswered{Number: b.Number, Outcome: view.NobodyListens}) })
 		})
 	}
+	m := seal(p, b.ID, b)
+	take := func(a sealed[protocol.BeatAnswer]) {
+		if (a.by == a.msg.Coordinator.ID || p.w.unsafe.BelieveAnswers) && (a.msg.Answers(&b) || p.w.unsafe.OldAnswers) {
+			done(view.BeatAnswered{Number: b.Number, Answer: a.msg})
+		}
+	}
+	p.w.stranger.heardBeat(c, m, take)
 	for _, x := range to {
 		p.w.send(c, x, func() {
-			x.proc.received(b, func(a protocol.BeatAnswer) {
-				p.w.send(x, c, func() { done(view.BeatAnswered{Number: b.Number, Answer: a}) })
+			x.proc.received(m, func(a sealed[protocol.BeatAnswer]) {
+				p.w.stranger.heardAnswer(a)
+				p.w.send(x, c, func() { take(a) })
 			})
 		})
 	}
 }
 
-func (p *process) received(b protocol.Beat, answer func(protocol.BeatAnswer)) {
+// received takes a heartbeat that the incarnation which it names signed.
+func (p *process) received(m sealed[protocol.Beat], answer func(sealed[protocol.BeatAnswer])) {
+	b := m.msg
+	if m.by != b.ID && !p.w.unsafe.BelieveBeats {
+		return
+	}
 	p.inLoop(func() {
 		p.requests++
 		id := p.requests

@@ -68,6 +68,8 @@ func (w *world) strike(f Fault) {
 		w.drain(name, f)
 	case Respecify:
 		w.respecify(f)
+	case FalseBeats, FalseAnswers, FalseReleases:
+		w.stranger.strike(f)
 	}
 }
 

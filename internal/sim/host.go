@@ -19,6 +19,8 @@ type host struct {
 	trusted    bool
 	link       *conn
 	slots      map[string]*slot
+	peers      peers
+	numbers    uint64   // of requests for release
 	seen       uint64   // the newest view that was assigned to the end
 	onAssigned []func() // called when the next view has been assigned
 	asks       map[string]map[*slot]uint64

@@ -81,6 +81,10 @@ const (
 	Forge        // somebody publishes records that no stream stored; in every run
 	Drain        // a node drains: it leaves later, or somebody asked for it, and ends that later
 	Respecify    // somebody changes a child's spec in the bucket, or deletes it, and does so again
+	// In every run, somebody sends what he did not write, wrote in others' names, or changed:
+	FalseBeats    // heartbeats
+	FalseAnswers  // answers to heartbeats, beside the true ones
+	FalseReleases // requests for release, and answers to those of others
 	kinds
 )
 
@@ -90,6 +94,7 @@ var kindNames = [...]string{
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
+	"false beats", "false answers", "false releases",
 }
 
 // String returns the kind's name.
@@ -166,6 +171,7 @@ func PlanOf(seed uint64) Plan {
 	p.drains(rand.New(rand.NewPCG(seed, 7)))
 	p.works(rand.New(rand.NewPCG(seed, 9)))
 	p.respecify(rand.New(rand.NewPCG(seed, 10)))
+	p.strangers(rand.New(rand.NewPCG(seed, 12)))
 	return p
 }
 
@@ -235,7 +241,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {
@@ -284,6 +290,8 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 		f.For = pick(r, sec, 10*sec, 40*sec)
 	case Loss, Lag, Late, Unacked:
 		f.For = pick(r, 100*ms, 2*sec, 10*sec)
+	case FalseBeats, FalseAnswers, FalseReleases:
+		f.For = pick(r, 100*ms, sec, 5*sec)
 	case LongRequest:
 		f.For = pick(r, 100*ms, sec, 5*sec)
 	}

@@ -31,6 +31,7 @@ type process struct {
 	machine *view.Machine
 	host    *host
 	ids     int
+	keys    *keys
 
 	gone    bool // crashed, or ended
 	endedAt int64
@@ -57,7 +58,7 @@ type process struct {
 	mayLeave bool // the running side has stopped
 	report   bool // something new is to be told to the loop
 
-	beats    map[uint64]func(protocol.BeatAnswer)
+	beats    map[uint64]func(sealed[protocol.BeatAnswer])
 	controls map[uint64]func(view.AnswerControl)
 	requests uint64
 }
@@ -66,17 +67,18 @@ func newProcess(w *world, name string) *process {
 	p := &process{
 		w: w, name: name, number: len(w.procs) + 1, backOff: 5 * ms,
 		clock: clock{w.now, w.between(sec, 1000*sec), 1_000_000},
-		beats: map[uint64]func(protocol.BeatAnswer){}, controls: map[uint64]func(view.AnswerControl){},
+		beats: map[uint64]func(sealed[protocol.BeatAnswer]){}, controls: map[uint64]func(view.AnswerControl){},
 	}
 	if skew := w.plan.Skew; skew > 0 {
 		if p.clock.ppm += w.between(-skew, skew+1); w.chance(0.5) {
 			p.clock.ppm = 1_000_000 + skew*(2*w.rng.Int64N(2)-1) // as far off as any
 		}
 	}
+	p.keys = &keys{p: p}
 	p.machine = view.New(view.Config{
 		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
 		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter),
-		Keys: &keys{p: p},
+		Keys: p.keys,
 	})
 	p.host = newHost(p)
 	return p

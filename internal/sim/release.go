@@ -59,7 +59,8 @@ func (h *host) askRound(node string, pause int64) {
 		again()
 		return
 	}
-	req := protocol.ReleaseRequest{V: 1, From: h.p.name}
+	h.numbers++
+	req := protocol.ReleaseRequest{V: 1, From: h.p.name, ID: h.peers.self, Number: h.numbers}
 	views := map[string]uint64{}
 	for _, s := range asks {
 		view := h.asks[node][s]
@@ -67,23 +68,37 @@ func (h *host) askRound(node string, pause int64) {
 		views[s.child] = view
 	}
 	h.p.after(askTimeout, again)
-	h.send(c, node, req, func(a protocol.ReleaseAnswer) {
-		if !over && h.link == c {
-			h.takeReleases(node, a, views)
-			again()
+	u := &h.p.w.unsafe
+	h.send(c, node, seal(h.p, req.ID, req), func(a sealed[protocol.ReleaseAnswer]) {
+		if over || h.link != c || a.by != a.msg.ID && !u.BelieveReleases || !a.msg.Answers(&req) && !u.OldReleases {
+			return
 		}
+		if a.msg.Node == node && h.peers.is(node, a.msg.ID) || u.AnyoneReleases {
+			h.takeReleases(node, a.msg, views)
+		}
+		again()
 	}, again)
 }
 
-func (h *host) send(c *conn, node string, req protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer), nobody func()) {
+// peers are who is a member, as worker.Host has them.
+type peers struct {
+	self string
+	ids  map[string]string
+}
+
+func (p *peers) is(node, id string) bool { return id != "" && p.ids[node] == id }
+
+func (h *host) send(c *conn, node string, req sealed[protocol.ReleaseRequest], answer func(sealed[protocol.ReleaseAnswer]), nobody func()) {
 	w := h.p.w
+	w.stranger.heardRelease(c, node, req, answer)
 	to := w.listeners(c, func(x *conn) bool { return x.proc != nil && x.proc.name == node })
 	if len(to) == 0 {
 		h.p.after(w.latency(), nobody)
 	}
 	for _, x := range to {
 		w.send(c, x, func() {
-			x.proc.host.release(x, req, func(a protocol.ReleaseAnswer) {
+			x.proc.host.release(x, req, func(a sealed[protocol.ReleaseAnswer]) {
+				w.stranger.heardReleased(a)
 				w.send(x, c, func() { answer(a) })
 			})
 		})
@@ -100,16 +115,21 @@ func (h *host) takeReleases(node string, a protocol.ReleaseAnswer, views map[str
 	}
 }
 
-// release lets go of the children, and answers which of them are served no more.
-func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.ReleaseAnswer)) {
+// release lets go of the children, and answers which of them are served no more, if the incarnation that it names signed the
+// request.
+func (h *host) release(c *conn, m sealed[protocol.ReleaseRequest], answer func(sealed[protocol.ReleaseAnswer])) {
+	r := m.msg
+	if m.by != r.ID {
+		return
+	}
 	left, over := 1, false
 	end := func() {
 		if !over && h.link == c {
 			over = true
-			a := protocol.ReleaseAnswer{V: 1, Node: h.p.name, Released: h.released(r)}
+			a := protocol.ReleaseAnswer{V: 1, Node: h.p.name, ID: h.peers.self, To: r.ID, Number: r.Number, Released: h.released(r)}
 			h.p.do(func() {
 				if h.link == c {
-					answer(a)
+					answer(seal(h.p, a.ID, a))
 				}
 			})
 		}
@@ -125,7 +145,7 @@ func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.
 		if over {
 			return
 		}
-		rest = h.letGoOf(rest, func(s *slot) {
+		rest = h.letGoOf(r, rest, func(s *slot) {
 			left++
 			s.onLetGo = append(s.onLetGo, letGo)
 		})
@@ -139,12 +159,19 @@ func (h *host) release(c *conn, r protocol.ReleaseRequest, answer func(protocol.
 	h.p.do(func() { h.p.after(answerWithin, end) })
 }
 
-// letGoOf lets go of each child by whose view this node follows already, and returns the others. drains is called for each
-// that takes its time.
-func (h *host) letGoOf(children []protocol.Release, drains func(*slot)) []protocol.Release {
+// letGoOf lets go of each child by whose view this node follows already, if who asks is a member of it, and returns the others.
+// drains is called for each that takes its time.
+func (h *host) letGoOf(r protocol.ReleaseRequest, children []protocol.Release, drains func(*slot)) []protocol.Release {
 	var rest []protocol.Release
+	member := h.peers.is(r.From, r.ID)
 	for _, x := range children {
 		followed := h.follows(x.View)
+		if !member {
+			if !followed {
+				rest = append(rest, x)
+			}
+			continue
+		}
 		h.with(x.Child, false, func(s *slot) {
 			if s.m.View() < x.View && !h.p.w.unsafe.ReleaseUnheard {
 				return
@@ -167,6 +194,9 @@ func (h *host) letGoOf(children []protocol.Release, drains func(*slot)) []protoc
 func (h *host) follows(view uint64) bool { return h.seen >= view || h.p.w.unsafe.ReleaseUnheard }
 
 func (h *host) released(r protocol.ReleaseRequest) []string {
+	if !h.peers.is(r.From, r.ID) {
+		return nil
+	}
 	var out []string
 	for _, x := range r.Children {
 		ok := h.follows(x.View)

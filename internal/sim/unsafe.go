@@ -21,6 +21,12 @@ type Unsafe struct {
 	ReleaseUntrusted bool // a node that does not trust itself answers that it let go
 	ReleaseUnheard   bool // a node lets go by a view that it does not follow yet
 	ReleaseServing   bool // a node answers that it let go before it has finished
+	BelieveBeats     bool // a heartbeat counts whoever signed it
+	BelieveAnswers   bool // so does the answer to one,
+	BelieveReleases  bool // and word that a node let go
+	OldAnswers       bool // an answer counts for another heartbeat than the one that it was given to
+	OldReleases      bool // so does word that a node let go, for another request
+	AnyoneReleases   bool // and that of another incarnation than the one that was asked
 	WorkUntrusted    bool // active work takes its time to end also when its node does not trust itself any more
 }
 

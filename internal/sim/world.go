@@ -17,30 +17,31 @@ const (
 
 // world is one simulated hub, and all that it rests on.
 type world struct {
-	rng     *rand.Rand
-	works   *rand.Rand // of active work
-	now     int64
-	seq     uint64
-	steps   uint64
-	queue   entries
-	plan    Plan
-	servers []*server
-	routes  [servers * servers]*route
-	streams map[protocol.Bucket]*stream
-	procs   []*process          // all that ever ran
-	running map[string]*process // by name: the newest that has not ended
-	names   []string            // of the nodes that there are to be
-	named   int                 // how many names there were
-	client  client
-	check   checker
-	fifo    map[[2]*conn]int64
-	loss    float64 // of messages on their way
-	lag     float64 // chance that a message takes long
-	unsafe  Unsafe
-	healing bool
-	healed  int64 // since when all is as it should be
-	broken  *Violation
-	trace   *trace
+	rng      *rand.Rand
+	works    *rand.Rand // of active work
+	now      int64
+	seq      uint64
+	steps    uint64
+	queue    entries
+	plan     Plan
+	servers  []*server
+	routes   [servers * servers]*route
+	streams  map[protocol.Bucket]*stream
+	procs    []*process          // all that ever ran
+	running  map[string]*process // by name: the newest that has not ended
+	names    []string            // of the nodes that there are to be
+	named    int                 // how many names there were
+	client   client
+	stranger stranger
+	check    checker
+	fifo     map[[2]*conn]int64
+	loss     float64 // of messages on their way
+	lag      float64 // chance that a message takes long
+	unsafe   Unsafe
+	healing  bool
+	healed   int64 // since when all is as it should be
+	broken   *Violation
+	trace    *trace
 }
 
 // Violation is a promise that was broken.
@@ -67,6 +68,7 @@ func newWorld(p Plan, u Unsafe, t *trace) *world {
 	}
 	w.check.init(w)
 	w.client.init(w)
+	w.stranger = stranger{w: w, rng: rand.New(rand.NewPCG(p.Seed, 11+p.Salt))}
 	for i := range servers {
 		w.servers = append(w.servers, &server{w: w, index: i})
 		w.servers[i].start()
