@@ -122,6 +122,9 @@ func (s *Session) ensureBucket(ctx context.Context, b protocol.Bucket) error {
 	if codeOf(err) == codeStreamNotFound {
 		info, err = s.makeBucket(ctx, b)
 	}
+	if err == nil {
+		info, err = s.clearLeftovers(ctx, b, info)
+	}
 	if err != nil {
 		return err
 	}
@@ -139,7 +142,9 @@ func (s *Session) makeBucket(ctx context.Context, b protocol.Bucket) (*jetstream
 		replicas = maxReplicas
 	}
 	for begin := time.Now(); ; {
-		info, err := s.createStream(ctx, s.bucketConfig(b, replicas))
+		cfg := s.bucketConfig(b, replicas)
+		cfg.Metadata = map[string]string{madeBy: s.made}
+		info, err := s.createStream(ctx, cfg)
 		switch code := codeOf(err); {
 		case code == codeNameInUse:
 			return s.streamInfo(ctx, b)
@@ -148,7 +153,7 @@ func (s *Session) makeBucket(ctx context.Context, b protocol.Bucket) (*jetstream
 				s.log.Warn("the NATS cluster has too few servers with JetStream: bucket without replicas", "bucket", b.Name(s.cfg.Hub), "wanted", replicas)
 			}
 			replicas = 1
-		case code == codeNoPeers && time.Since(begin) <= peerPatience:
+		case (code == codeNoPeers || code == codeCreateFailed) && time.Since(begin) <= peerPatience:
 			if err := pause(ctx, 50*time.Millisecond); err != nil {
 				return nil, err
 			}

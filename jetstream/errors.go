@@ -44,6 +44,7 @@ const (
 	codeNoMessage          jetstream.ErrorCode = 10037
 	codeStreamNotFound     jetstream.ErrorCode = 10059
 	codeNameInUse          jetstream.ErrorCode = 10058
+	codeCreateFailed       jetstream.ErrorCode = 10049 // for a moment while a deleted stream of that name is removed
 	codeNoReplicas         jetstream.ErrorCode = 10074 // replicas on a server without a cluster
 	codeNoPeers            jetstream.ErrorCode = 10005 // not enough servers in the cluster
 	codeNotEnabledAccount  jetstream.ErrorCode = 10039

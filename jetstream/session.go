@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/internal/refused"
@@ -101,6 +102,7 @@ type Session struct {
 	// rejections are what NATS refused.
 	rejections rejections
 	mend       mend
+	made       string // in the metadata of buckets that this session makes
 	transport  *Transport
 	probes     string // prefix of the inboxes to which probes are answered
 	inboxes    *inboxes
@@ -142,7 +144,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 
 func newSession(cfg Config) *Session {
 	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
-	s.log, s.mend = s.cfg.Logger, newMend()
+	s.log, s.mend, s.made = s.cfg.Logger, newMend(), nuid.Next()
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.transport = newTransport(s)
 	return s
