@@ -1,7 +1,6 @@
 package phub
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,14 +18,8 @@ func foreign(subject, hub string, msg *nats.Msg) error {
 	if msg.Header.Get(protocol.HeaderNode) != "" {
 		return nil
 	}
-	var ack struct {
-		Stream string `json:"stream"`
-		Seq    uint64 `json:"seq"`
-	}
-	if json.Unmarshal(msg.Data, &ack) == nil && ack.Stream != "" && ack.Seq > 0 {
-		return fmt.Errorf("%w: found stream %s, which stores what is sent to %s and answers for itself, expected a node of hub %s; "+
-			"try: leave phub.%s.> out of the stream's subjects; phub.%s.mode.> and phub.%s.event.> may be recorded",
-			ErrForeign, protocol.Quote(ack.Stream), subject, hub, hub, hub, hub)
+	if err := protocol.StreamAnswers(hub, subject, msg.Data); err != nil {
+		return fmt.Errorf("%w: %w", ErrForeign, err)
 	}
 	return fmt.Errorf("%w: found somebody who answers on %s without the header %s, expected a node of hub %s; try: nats micro ls, to see which services there are",
 		ErrForeign, subject, protocol.HeaderNode, hub)

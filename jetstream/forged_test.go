@@ -96,7 +96,7 @@ func TestSession_PassesOverWhatNobodyAskedForOrSigned(t *testing.T) {
 	if n := refused.Counts()[protocol.ReasonMessage]; n != 24 {
 		t.Errorf("%d answers were counted as refused, expected 4 of each of 6", n)
 	}
-	if told := log.with("message not understood"); len(told) != 1 {
+	if told := log.with("message not understood"); len(told) != 1 || !strings.Contains(told[0], `found stream \"AUDIT\"`) {
 		t.Errorf("the log has %q, expected one line", told)
 	}
 	if _, err := s.Beat(ctx, protocol.Beat{V: 1, Incarnation: coordinator, Number: 9, Status: protocol.Up}); err == nil {

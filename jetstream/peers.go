@@ -57,7 +57,10 @@ func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Me
 			if err == nil {
 				return a, nil
 			}
-			s.notUnderstood(subject, fmt.Errorf("decode an answer: %w", err))
+			if stream := protocol.StreamAnswers(s.cfg.Hub, subject, m.Data); stream != nil {
+				err = stream
+			}
+			s.notUnderstood(subject, fmt.Errorf("an answer is passed over: %w", err))
 		case <-s.life.Done():
 			return none, coordinator.ErrClosed
 		case <-ctx.Done():

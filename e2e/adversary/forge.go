@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +65,7 @@ func (g *Generator) number(field string) uint64 {
 
 // release asks a node to let go of children, by views that are real, that may come, or that never will.
 func (g *Generator) release() []byte {
-	r := protocol.ReleaseRequest{V: 1, From: g.node()}
+	r := protocol.ReleaseRequest{V: 1, From: g.node(), ID: g.incarnation(), Number: g.number("number")}
 	if g.rnd.IntN(20) == 0 { // as many as fit
 		for i := range g.world.MaxPayload / 64 {
 			r.Children = append(r.Children, protocol.Release{Child: fmt.Sprintf("nobody.%d.%d", g.rnd.IntN(1000), i), View: far[0]})
@@ -73,7 +74,49 @@ func (g *Generator) release() []byte {
 	for range 1 + g.rnd.IntN(3) {
 		r.Children = append(r.Children, protocol.Release{Child: g.child(), View: g.number("view")})
 	}
-	return encode(r)
+	return g.signed(protocol.SubjectsOf(g.world.Hub).Release(g.node()), &r)
+}
+
+// incarnation is one that a real node had, one that there never was, or its own, which it can sign as.
+func (g *Generator) incarnation() string {
+	switch g.rnd.IntN(4) {
+	case 0:
+		return g.uuid()
+	case 1:
+		if g.rnd.IntN(20) == 0 {
+			g.self = g.keys.NewID()
+		}
+		return g.self
+	}
+	return fmt.Sprint(g.known("incarnation", "x"))
+}
+
+// signed returns what nodes would send each other, with its own signature, whoever the message names, or without any.
+func (g *Generator) signed(subject string, m protocol.Message) []byte {
+	var signer protocol.Signer
+	if g.rnd.IntN(4) > 0 {
+		signer = asAnybody{g.keys}
+	}
+	data, err := protocol.EncodeSigned(signer, subject, m)
+	if err != nil {
+		panic(err) // strings and whole numbers
+	}
+	return data
+}
+
+// asAnybody signs in anybody's name, with a key of its own.
+type asAnybody struct{ keys *protocol.Keys }
+
+func (a asAnybody) SignAs(_ string, text []byte) string { return a.keys.Sign(text) }
+
+// noise is what keys are made from.
+type noise struct{ rnd *rand.Rand }
+
+func (n noise) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(n.rnd.Uint32())
+	}
+	return len(p), nil
 }
 
 // waits are what control requests ask to be waited for.
@@ -101,19 +144,19 @@ func (g *Generator) control() []byte {
 	return encode(q)
 }
 
-// beat is a heartbeat by somebody who does not exist, or of a real node's former self.
+// beat is a heartbeat by somebody who does not exist, of a real node's former self, or in a living node's name.
 func (g *Generator) beat() []byte {
 	b := protocol.Beat{
 		V: 1, Number: g.number("number"), Status: []protocol.Status{protocol.Up, protocol.Left, protocol.Draining}[g.rnd.IntN(3)],
 		View: g.number("view"), Conn: protocol.Conn{Server: fmt.Sprint(g.known("server", "N")), Client: g.number("client")},
 	}
-	b.Node, b.ID = fmt.Sprintf("stranger%d", g.rnd.IntN(4)), g.uuid()
+	b.Node, b.ID = fmt.Sprintf("stranger%d", g.rnd.IntN(4)), g.incarnation()
 	if g.rnd.IntN(2) == 0 {
 		b.Node = g.node()
 	}
 	b.Pledge = protocol.Pledge{ID: fmt.Sprint(g.known("incarnation", "")), Number: g.number("number")}
 	b.Report.Settled = g.number("settled")
-	return encode(b)
+	return g.signed(protocol.SubjectsOf(g.world.Hub).Beat(), &b)
 }
 
 // disconnect is a server's word that a node's connection was closed.

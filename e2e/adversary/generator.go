@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/phub-io/phub/protocol"
 )
 
 const (
@@ -22,7 +24,9 @@ type Generator struct {
 	rnd    *rand.Rand
 	world  World
 	corpus *Corpus
-	rows   []Row // as often as they weigh
+	rows   []Row          // as often as they weigh
+	keys   *protocol.Keys // its own, of one incarnation after the other
+	self   string         // the present one
 	mutator
 	drawn        int // messages
 	ownKey       int // the message that was last written under a living node's own key
@@ -35,9 +39,11 @@ type Generator struct {
 func New(seed uint64, w World, c *Corpus, rows []Row) *Generator {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	g := &Generator{
-		rnd: rnd, world: w, corpus: c, sparedFor: map[string]int{},
+		keys: protocol.NewKeys(noise{rnd}),
+		rnd:  rnd, world: w, corpus: c, sparedFor: map[string]int{},
 		mutator: mutator{rnd: rnd, corpus: c, most: w.MaxPayload},
 	}
+	g.self = g.keys.NewID()
 	for _, r := range rows {
 		g.rows = append(g.rows, slices.Repeat([]Row{r}, r.weight)...)
 	}
