@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/phub-io/phub/coordinator"
 	"github.com/phub-io/phub/protocol"
 )
 
@@ -60,12 +61,12 @@ func (s *Session) respond(verb, reply string, data []byte) {
 	m, err := s.askCoordinator(verb, data)
 	switch cause := s.rejections.recent(time.Now()); {
 	case s.life.Err() != nil:
-	case errors.Is(err, nats.ErrNoResponders) && cause != nil:
+	case errors.Is(err, coordinator.ErrNoResponders) && cause != nil:
 		s.refuse(reply, &protocol.Problem{
 			Code:    protocol.CodeNotStored,
 			Message: protocol.Cut(fmt.Sprintf("hub %s has no coordinator; nothing was done: %v", s.cfg.Hub, cause), protocol.MaxText), Try: "phub doctor; then the same again, once NATS stores what the hub writes",
 		})
-	case errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, coordinator.ErrNoResponders):
 		s.refuse(reply, &protocol.Problem{Code: protocol.CodeHubNotServed, Message: fmt.Sprintf("hub %s has no coordinator for %v; nothing was done", s.cfg.Hub, s.cfg.Control.Patience), Try: "wait until a node has taken over, then ask again"})
 	case err != nil:
 		s.refuse(reply, &protocol.Problem{Code: protocol.CodeCancelled, Message: fmt.Sprintf("the coordinator of hub %s did not answer (%v); whether it did anything is unknown", s.cfg.Hub, err), Try: "look at the state, then ask again"})
@@ -79,13 +80,20 @@ func (s *Session) askCoordinator(verb string, data []byte) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(s.life, s.cfg.Control.Patience+relayTimeout(data))
 	defer cancel()
 	for begin := time.Now(); ; {
-		m, err := s.nc.RequestWithContext(ctx, s.subjects.Relay(verb), data)
+		var answer *nats.Msg
+		err := s.askUntil(ctx, s.subjects.Relay(verb), data, func(m *nats.Msg) error {
+			if m.Header.Get(protocol.HeaderNode) == "" {
+				return fmt.Errorf("found one without the header %s, expected a node's", protocol.HeaderNode)
+			}
+			answer = m
+			return nil
+		})
 		patience := s.cfg.Control.Patience
 		if s.rejections.recent(time.Now()) != nil {
 			patience = min(patience, rejectedPatience)
 		}
-		if !errors.Is(err, nats.ErrNoResponders) || time.Since(begin) > patience {
-			return m, err
+		if !errors.Is(err, coordinator.ErrNoResponders) || time.Since(begin) > patience {
+			return answer, err
 		}
 		if err := pause(ctx, relayPause); err != nil {
 			return nil, err
@@ -110,13 +118,18 @@ func (s *Session) refuse(reply string, p *protocol.Problem) {
 }
 
 func (s *Session) send(reply string, header nats.Header, data []byte) {
+	if err := s.reply(reply, s.named(header), data); err != nil {
+		s.log.Debug("answer control request", "error", err)
+	}
+}
+
+// named returns a header that names this node, by which its answer is told from anybody else's.
+func (s *Session) named(header nats.Header) nats.Header {
 	if header == nil {
 		header = nats.Header{}
 	}
-	header[protocol.HeaderNode] = []string{s.cfg.Node} // by which clients tell a node's answer from anybody else's
-	if err := s.reply(reply, header, data); err != nil {
-		s.log.Debug("answer control request", "error", err)
-	}
+	header[protocol.HeaderNode] = []string{s.cfg.Node}
+	return header
 }
 
 // errorHeader returns what of an answer's header is handed on: NATS itself acts on some others.

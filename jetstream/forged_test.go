@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/phub-io/phub/internal/natstest"
 	counts "github.com/phub-io/phub/internal/refused"
@@ -102,4 +103,48 @@ func TestSession_PassesOverWhatNobodyAskedForOrSigned(t *testing.T) {
 	if _, err := s.Beat(ctx, protocol.Beat{V: 1, Incarnation: coordinator, Number: 9, Status: protocol.Up}); err == nil {
 		t.Error("a heartbeat went out in another's name")
 	}
+}
+
+// TestControl_PassesOverWhatIsNoNodesAnswer asks for the status where a stream records what nodes hand on to the coordinator.
+func TestControl_PassesOverWhatIsNoNodesAnswer(t *testing.T) {
+	t.Parallel()
+	srv := natstest.Single(t)
+	log, refused := &lines{}, &counts.Counter{}
+	s := open(t, jetstream.Config{Hub: "h", Node: "n", Dial: dial(srv.URL()), Refused: refused, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err := s.Serve(t.Context(), late{refused: refused}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Lead(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	nc := natstest.Connect(t, srv.URL())
+	js, err := natsjs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), natsjs.StreamConfig{Name: "AUDIT", Subjects: []string{"phub.h.int.coord.>"}, Storage: natsjs.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := nc.Request("phub.h.ctl.status", []byte("{}"), 10*time.Second)
+	if err != nil || string(m.Data) != `{"hub":"h"}` || m.Header.Get(protocol.HeaderNode) != "n" {
+		t.Errorf("the answer is %q %v (%v)", m.Data, m.Header, err)
+	}
+	if told := log.with(`found stream \"AUDIT\"`); len(told) != 1 || refused.Counts()[protocol.ReasonMessage] != 1 {
+		t.Errorf("the log has %q, and %v were counted", told, refused.Counts())
+	}
+}
+
+// late answers control requests once another answer was refused.
+type late struct {
+	deaf
+	refused *counts.Counter
+}
+
+func (l late) Control(_ string, _ []byte, answer func([]byte, *protocol.Problem)) {
+	go func() {
+		for end := time.Now().Add(9 * time.Second); l.refused.Counts()[protocol.ReasonMessage] == 0 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		answer([]byte(`{"hub":"h"}`), nil)
+	}()
 }

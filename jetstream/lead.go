@@ -55,7 +55,7 @@ func (s *Session) answerControl(reply string, data []byte, p *protocol.Problem) 
 		data = nil
 	}
 	header, data := problemMessage(data, p)
-	if err := s.replyNode(reply, header, data); err != nil {
+	if err := s.replyNode(reply, s.named(header), data); err != nil {
 		s.log.Debug("answer", "to", reply, "error", err)
 	}
 }

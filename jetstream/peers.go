@@ -31,40 +31,52 @@ func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswe
 // answersWait is how many answers to one question may wait to be looked at. Whoever hears the question can answer it, too.
 const answersWait = 64
 
-// ask sends req, signed, and returns the first answer that open takes. The others are somebody else's: whoever records
-// the hub's messages in a stream has that answer each of them, sooner than the node that is asked.
-func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Message, open func([]byte) (T, error)) (T, error) {
-	var none T
+// ask sends req, signed, and returns the first answer that open takes.
+func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Message, open func([]byte) (T, error)) (answer T, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	data, err := protocol.EncodeSigned(s.cfg.Keys, subject, req)
 	if err != nil {
-		return none, fmt.Errorf("encode request: %w", err)
+		return answer, fmt.Errorf("encode request: %w", err)
 	}
+	err = s.askUntil(ctx, subject, data, func(m *nats.Msg) error {
+		a, err := open(m.Data)
+		if err == nil {
+			answer = a
+		}
+		return err
+	})
+	return answer, err
+}
+
+// askUntil sends a request to a node and hands answers to take until that returns no error: it returns coordinator.ErrNoResponders
+// if nobody listens. The others are somebody else's: whoever records the hub's messages in a stream has that answer each of
+// them, sooner than the node that is asked. They are counted.
+func (s *Session) askUntil(ctx context.Context, subject string, data []byte, take func(*nats.Msg) error) error {
 	answers := make(chan *nats.Msg, answersWait)
 	inbox := s.inboxes.open(answers)
 	defer s.inboxes.close(inbox)
 	if err := s.nc.PublishRequest(subject, inbox, data); err != nil {
-		return none, portError(err)
+		return portError(err)
 	}
 	for {
 		select {
 		case m := <-answers:
 			if isNoResponders(m) {
-				return none, coordinator.ErrNoResponders
+				return coordinator.ErrNoResponders
 			}
-			a, err := open(m.Data)
+			err := take(m)
 			if err == nil {
-				return a, nil
+				return nil
 			}
 			if stream := protocol.StreamAnswers(s.cfg.Hub, subject, m.Data); stream != nil {
 				err = stream
 			}
 			s.notUnderstood(subject, fmt.Errorf("an answer is passed over: %w", err))
 		case <-s.life.Done():
-			return none, coordinator.ErrClosed
+			return coordinator.ErrClosed
 		case <-ctx.Done():
-			return none, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

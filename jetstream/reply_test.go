@@ -300,7 +300,7 @@ func TestControl_HandsOnlyErrorHeadersOn(t *testing.T) {
 	nc := natstest.Connect(t, srv.URL())
 	_, err := nc.Subscribe("phub.h.int.coord.ctl.*", func(m *nats.Msg) {
 		_ = nc.PublishMsg(&nats.Msg{Subject: m.Reply, Data: []byte("{}"), Header: nats.Header{ // a lost one is asked for in vain
-			"Nats-Trace-Dest": {"phub.h.mode.c"}, protocol.HeaderErrorCode: {"404"}, protocol.HeaderError: {"no such child"},
+			"Nats-Trace-Dest": {"phub.h.mode.c"}, protocol.HeaderNode: {"n"}, protocol.HeaderErrorCode: {"404"}, protocol.HeaderError: {"no such child"},
 		}})
 	})
 	if err != nil {
