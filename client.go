@@ -17,6 +17,10 @@ import (
 // Answers come to the connection's inboxes. If its user may only read some, connect with nats.CustomInboxPrefix;
 // `phub permissions` prints what a user needs. What the user may not do fails with ErrDenied.
 //
+// An answer without the header Phub-Node is no node's: the method fails with ErrForeign, which names what it is if it is a
+// stream's that records the subject. That header is no proof: who may hear requests and publish to the client's inboxes can set it. So
+// keep inboxes private.
+//
 // A context without a deadline gets one: 5 s for requests to children, 30 s for everything else.
 type Client struct {
 	nc       *nats.Conn
