@@ -40,6 +40,7 @@ type checker struct {
 	views   map[*process]followed // what each process follows
 	granted map[protocol.Incarnation]uint64
 	grants  uint64           // the newest view by whose coordinator a lease was granted
+	began   int64            // when the last coordinator took its role
 	cutOff  map[string]int64 // nodes that reach no server until then
 }
 
@@ -105,7 +106,7 @@ func (c *checker) placed(r view.Record) {
 			c.w.breach(RuleViews, "view %d was committed after view %d", v.Number, c.view.Number)
 		}
 		if v.Coordinator != c.view.Coordinator {
-			c.granted[v.Coordinator] = v.Number
+			c.granted[v.Coordinator], c.began = v.Number, c.w.now
 			c.w.client.succeeded()
 		}
 		c.view = v

@@ -66,6 +66,10 @@ func (w *world) strike(f Fault) {
 		w.forgeRecord(f)
 	case Drain:
 		w.drain(name, f)
+	case Copy:
+		w.copyBuckets()
+	case Restore, Lose:
+		w.loseBuckets(f)
 	case Respecify:
 		w.respecify(f)
 	case FalseBeats, FalseAnswers, FalseReleases:

@@ -85,6 +85,9 @@ const (
 	FalseBeats    // heartbeats
 	FalseAnswers  // answers to heartbeats, beside the true ones
 	FalseReleases // requests for release, and answers to those of others
+	Copy          // somebody copies all buckets
+	Restore       // all nodes end, and somebody puts the copy in the buckets' place
+	Lose          // all nodes end, and somebody deletes the buckets
 	kinds
 )
 
@@ -94,7 +97,7 @@ var kindNames = [...]string{
 	"server crash", "server cut", "link cut", "one-way cut", "link held", "no leader", "no quorum",
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
-	"false beats", "false answers", "false releases",
+	"false beats", "false answers", "false releases", "copy", "restore", "lose",
 }
 
 // String returns the kind's name.
@@ -172,6 +175,7 @@ func PlanOf(seed uint64) Plan {
 	p.works(rand.New(rand.NewPCG(seed, 9)))
 	p.respecify(rand.New(rand.NewPCG(seed, 10)))
 	p.strangers(rand.New(rand.NewPCG(seed, 12)))
+	p.losses(rand.New(rand.NewPCG(seed, 13)))
 	return p
 }
 
@@ -241,7 +245,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

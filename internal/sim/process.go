@@ -28,6 +28,7 @@ type process struct {
 	name    string
 	number  int
 	clock   clock
+	wall    int64 // how far its wall clock is ahead
 	machine *view.Machine
 	host    *host
 	ids     int
@@ -65,7 +66,7 @@ type process struct {
 
 func newProcess(w *world, name string) *process {
 	p := &process{
-		w: w, name: name, number: len(w.procs) + 1, backOff: 5 * ms,
+		w: w, name: name, number: len(w.procs) + 1, backOff: 5 * ms, wall: w.wall(),
 		clock: clock{w.now, w.between(sec, 1000*sec), 1_000_000},
 		beats: map[uint64]func(sealed[protocol.BeatAnswer]){}, controls: map[uint64]func(view.AnswerControl){},
 	}
@@ -160,7 +161,7 @@ func (p *process) step(e view.Event) {
 	}
 	p.event(e)
 	session := p.session
-	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now))}, e)
+	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now + p.wall))}, e)
 	p.w.check.stepped(p)
 	p.w.check.granting(p, actions)
 	for _, a := range actions {

@@ -281,7 +281,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes, specRecipes, strangerRecipes)
+}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -311,6 +311,20 @@ var specRecipes = []Recipe{
 		{Respecify, 0, 100 * ms, anyone, 0, 20 * ms},
 		{Respecify, 0, 100 * ms, child, 2 * ms, 60 * ms},
 		{Respecify, 0, 100 * ms, anyone, 0, 20 * ms},
+	}},
+}
+
+// lossRecipes are for the numbers of views.
+var lossRecipes = []Recipe{
+	{Name: "a copy of the buckets is restored", steps: []step{
+		{Copy, -sec, 0, anyone, 0, 0},
+		{MoveChild, 0, 100 * ms, child, 0, 0},
+		{Crash, 0, sec, coordinator, 0, sec},
+		{Restore, 2 * sec, 3 * sec, anyone, 0, sec},
+	}},
+	{Name: "the buckets are lost", steps: []step{
+		{MoveChild, 0, 100 * ms, child, 0, 0},
+		{Lose, sec, 2 * sec, anyone, 0, sec},
 	}},
 }
 

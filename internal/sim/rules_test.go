@@ -28,11 +28,12 @@ type promise struct {
 }
 
 var (
-	oneActive = promise{"one active", []string{sim.RuleOneActive, sim.RuleEpoch, sim.RuleOneGrants}}
-	oneWork   = promise{"active work", []string{sim.RuleOneWork}}
-	viewsGrow = promise{"one history", []string{sim.RuleViews}}
-	heals     = promise{"it heals alone", []string{sim.RuleHeal}}
-	kept      = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
+	oneActive  = promise{"one active", []string{sim.RuleOneActive, sim.RuleEpoch, sim.RuleOneGrants}}
+	oneWork    = promise{"active work", []string{sim.RuleOneWork}}
+	viewsGrow  = promise{"one history", []string{sim.RuleViews}}
+	epochsGrow = promise{"epochs never fall", []string{sim.RuleEpoch}}
+	heals      = promise{"it heals alone", []string{sim.RuleHeal}}
+	kept       = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
 )
 
 // rule is a safety rule that can be switched off.
@@ -108,6 +109,8 @@ var rules = []rule{
 	{"AwaitHints", "a revision that somebody spoke of is waited for until it is read", "one-linear-history", "somebody forges commits", protocol.FailoverAuto, heals, 100, func(u *sim.Unsafe) { u.View.AwaitHints = true }},
 	{"ObeyRecords, BelieveRecords", "a live record of a node is taken as stored, whatever it says and whoever wrote it", "one-linear-history", "somebody forges records of nodes", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.ObeyRecords, u.View.BelieveRecords = true, true }},
 	{"FenceUnread, BelieveRecords", "a node is fenced over a record that was only heard, whoever wrote it", "one-linear-history", "a renewal is forged while its node reconnects", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.FenceUnread, u.View.BelieveRecords = true, true }},
+	{"NumberByBuckets", "a coordinator's first number does not look at the clock", "one-linear-history", "a copy of the buckets is restored", protocol.FailoverAuto, epochsGrow, 30, func(u *sim.Unsafe) { u.View.NumberByBuckets = true }},
+	{"NumberByBuckets", "so it is when the buckets are gone", "one-linear-history", "the buckets are lost", protocol.FailoverAuto, epochsGrow, 30, func(u *sim.Unsafe) { u.View.NumberByBuckets = true }},
 	{"NoAsk", "a successor serves without asking those before it", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.NoAsk = true }},
 	{"ReleaseServing", "a node answers that it let go before it has finished", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseServing = true }},
 	{"ReleaseUntrusted, ReleaseUnheard", "a node that does not trust itself answers that it let go, by a view that it does not follow yet", "planned-changes-the-release-rule", "a node is replaced by another process of its name", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.ReleaseUntrusted, u.ReleaseUnheard = true, true }},

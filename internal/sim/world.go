@@ -18,7 +18,9 @@ const (
 // world is one simulated hub, and all that it rests on.
 type world struct {
 	rng      *rand.Rand
-	works    *rand.Rand // of active work
+	works    *rand.Rand                 // of active work
+	walls    *rand.Rand                 // of wall clocks
+	copies   map[protocol.Bucket]copied // of the buckets, that somebody took; nil: none
 	now      int64
 	seq      uint64
 	steps    uint64
@@ -60,6 +62,7 @@ func newWorld(p Plan, u Unsafe, t *trace) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15+p.Salt)), plan: p, unsafe: u, trace: t,
 		works:   rand.New(rand.NewPCG(p.Seed, 9+p.Salt)),
+		walls:   rand.New(rand.NewPCG(p.Seed, 1000+p.Salt)),
 		streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},
 		fifo: map[[2]*conn]int64{},
 	}
