@@ -214,6 +214,7 @@ func (m *Machine) desiredRead() {
 		m.lead.placing.touch(child)
 		m.lead.news = true
 		if _, busy := d.changing(child); !busy && !m.stands(w) {
+			d.retry = m.now.Mono + specRetry // somebody may go on without end
 			d.enqueue(w)
 		}
 	}
