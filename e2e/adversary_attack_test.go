@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,11 +33,12 @@ const (
 	mobSize        = 20
 )
 
-// attack is a client with all rights in the account, which sends what package adversary draws.
+// attack is a client that sends what package adversary draws.
 type attack struct {
 	t     *testing.T
 	h     *testHub
-	nc    *nats.Conn // doesn't hear itself: what it hears was sent by phub and NATS
+	nc    *nats.Conn // attacks, and doesn't hear itself
+	ear   *nats.Conn // hears what phub and NATS sent
 	world adversary.World
 	gen   *adversary.Generator
 	heard chan adversary.Message
@@ -43,19 +46,28 @@ type attack struct {
 	stopped chan struct{}
 	running sync.WaitGroup
 	rows    map[string]int // messages sent
+	answers atomic.Int64   // to its own inbox
+	denied  atomic.Int64   // what NATS did not let it send
 	log     *bufio.Writer
 }
 
-// startAttack listens to the hub for a while as it works, and then attacks it until the test stops it.
-func (h *testHub) startAttack(seed uint64, nodes, children []string, c *canary) *attack {
+// startAttack listens to the hub for a while as it works, and then attacks it until the test stops it, as whom the options say.
+func (h *testHub) startAttack(seed uint64, nodes, children []string, c *canary, who adversaryOptions) *attack {
 	h.t.Helper()
 	a := &attack{
-		t: h.t, h: h, nc: connect(h.t, h.nats.url(), nats.NoEcho(), nats.Name("adversary")),
-		heard: make(chan adversary.Message, 10_000), stopped: make(chan struct{}), rows: map[string]int{},
+		t: h.t, h: h, heard: make(chan adversary.Message, 10_000), stopped: make(chan struct{}), rows: map[string]int{},
 	}
+	opts := []nats.Option{nats.NoEcho(), nats.Name("adversary"), nats.ErrorHandler(a.refused)}
+	a.nc = connect(h.t, h.nats.url(), append(opts, who.opts...)...)
 	h.t.Cleanup(a.nc.Close)
+	if a.ear = a.nc; who.opts != nil {
+		a.ear = h.nc
+	}
 	a.world = adversary.World{
-		Hub: hubName, Nodes: nodes, Children: children, Kind: "recorder", MaxPayload: int(a.nc.MaxPayload()), Replies: c.subjects(),
+		Hub: hubName, Nodes: nodes, Children: children, Kind: "recorder", MaxPayload: int(a.nc.MaxPayload()), Inbox: who.inbox, Replies: c.subjects(),
+	}
+	if _, err := a.nc.Subscribe(who.inbox+".>", func(*nats.Msg) { a.answers.Add(1) }); err != nil {
+		h.t.Fatal(err)
 	}
 	for i := range mobSize {
 		a.world.Mob = append(a.world.Mob, fmt.Sprintf("mob.%d", i))
@@ -76,6 +88,13 @@ func (h *testHub) startAttack(seed uint64, nodes, children []string, c *canary) 
 	})
 	h.t.Cleanup(a.stop)
 	return a
+}
+
+// refused counts what NATS does not let it send.
+func (a *attack) refused(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		a.denied.Add(1)
+	}
 }
 
 // chosenRows are those that -adversary.rows asks for.
@@ -121,7 +140,7 @@ func (a *attack) listen() *adversary.Corpus {
 
 func (a *attack) subscribe(subject string) *nats.Subscription {
 	a.t.Helper()
-	sub, err := a.nc.Subscribe(subject, func(m *nats.Msg) {
+	sub, err := a.ear.Subscribe(subject, func(m *nats.Msg) {
 		select {
 		case a.heard <- adversary.Message{Subject: m.Subject, Header: m.Header, Data: m.Data}:
 		default: // it has heard enough
@@ -204,14 +223,15 @@ func (a *attack) summary() string {
 		rows = append(rows, fmt.Sprintf("%s %d", r.Name, a.rows[r.Name]))
 		all += a.rows[r.Name]
 	}
-	return fmt.Sprintf("%d messages: %s; left out: %v", all, strings.Join(rows, ", "), a.gen.Spared())
+	return fmt.Sprintf("%d messages, of which NATS refused %d: %s; left out: %v; answers to its inbox: %d",
+		all, a.denied.Load(), strings.Join(rows, ", "), a.gen.Spared(), a.answers.Load())
 }
 
 // cleanUp stops the children that the adversary started by right, and removes what it put under keys that are
 // none of phub's.
 func (a *attack) cleanUp() {
 	a.t.Helper()
-	js, err := jetstream.New(a.nc)
+	js, err := jetstream.New(a.ear)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -13,20 +13,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// canary is a bucket of the account, and a stream of another hub's subjects, which nobody has any business with.
+// canary is a bucket of the account, a stream of another hub's subjects, and an inbox of the nodes, which nobody has any
+// business with.
 type canary struct {
 	t       *testing.T
 	h       *testHub
 	streams []jetstream.Stream
 	before  []jetstream.StreamState
+	inbox   *nats.Subscription // of a node
 }
 
 const (
 	canaryBucket = "canary"
 	canaryStream = "canary_hub"
+	// nodesInbox is one that nodes of the hub may have.
+	nodesInbox = "_INBOX_" + hubName + ".node.canary"
 )
 
 func (h *testHub) startCanary() *canary {
@@ -48,6 +53,9 @@ func (h *testHub) startCanary() *canary {
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: canaryStream, Subjects: []string{"phub.canary.>"}}); err != nil {
 		h.t.Fatal(err)
 	}
+	if c.inbox, err = h.nc.SubscribeSync(nodesInbox); err != nil {
+		h.t.Fatal(err)
+	}
 	for _, name := range []string{"KV_" + canaryBucket, canaryStream} {
 		s, err := js.Stream(ctx, name)
 		if err != nil {
@@ -61,7 +69,7 @@ func (h *testHub) startCanary() *canary {
 // subjects are those by which the canary would change.
 func (c *canary) subjects() []string {
 	return []string{
-		"$KV." + canaryBucket + ".key", "$KV." + canaryBucket + ".stranger", "phub.canary.req.child1", "phub.canary.mode.child1",
+		nodesInbox, "$KV." + canaryBucket + ".key", "$KV." + canaryBucket + ".stranger", "phub.canary.req.child1", "phub.canary.mode.child1",
 		"$JS.API.STREAM.PURGE.KV_" + canaryBucket, "$JS.API.STREAM.DELETE.KV_" + canaryBucket,
 		"$JS.API.STREAM.MSG.DELETE.KV_" + canaryBucket, "$JS.API.STREAM.PURGE." + canaryStream,
 	}
@@ -72,6 +80,9 @@ func (c *canary) unchanged() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	if n, _, err := c.inbox.Pending(); err != nil || n > 0 {
+		c.t.Errorf("%d answers reached %s: %v", n, nodesInbox, err)
+	}
 	for i, s := range c.streams {
 		info, err := s.Info(ctx)
 		if err != nil {

@@ -35,9 +35,12 @@ type natsCluster struct {
 // startNATS starts n servers and waits until JetStream takes writes.
 func startNATS(t *testing.T, n int) *natsCluster {
 	t.Helper()
-	return startNATSOver(t, n, func(_ int, cluster []string) []string {
-		return []string{"--routes", "nats://" + strings.Join(cluster, ",nats://")}
-	})
+	return startNATSOver(t, n, allRoutes)
+}
+
+// allRoutes are the arguments by which a server finds all others.
+func allRoutes(_ int, cluster []string) []string {
+	return []string{"--routes", "nats://" + strings.Join(cluster, ",nats://")}
 }
 
 // startNATSOver is startNATS with the arguments by which a server finds the others, given its index and

@@ -33,7 +33,7 @@ func (w World) Forbidden() []string {
 func (g *Generator) reply() string {
 	switch g.rnd.IntN(4) {
 	case 0:
-		return fmt.Sprintf("_INBOX.adversary.%d", g.rnd.IntN(1000))
+		return fmt.Sprintf("%s.%d", g.world.Inbox, g.rnd.IntN(1000))
 	case 1:
 		all := g.world.Forbidden()
 		return all[g.rnd.IntN(len(all))]

@@ -159,6 +159,23 @@ func (g *Generator) beat() []byte {
 	return g.signed(protocol.SubjectsOf(g.world.Hub).Beat(), &b)
 }
 
+// crowd is heartbeats of nodes of which nobody has heard, each of another one, over connections that nobody has.
+func (g *Generator) crowd(subject string) []Message {
+	all := make([]Message, floodLength)
+	for i := range all {
+		b := protocol.Beat{V: 1, Number: 1, Status: protocol.Up, View: g.number("view")}
+		b.Node, b.ID = fmt.Sprintf("crowd-%x", g.rnd.Uint64()), g.uuid()
+		switch g.rnd.IntN(3) {
+		case 0:
+			b.Conn = protocol.Conn{Server: fmt.Sprint(g.known("server", "N")), Client: 1 << 40}
+		case 1:
+			b.Conn = protocol.Conn{Server: strings.Repeat("N", 1+g.rnd.IntN(64)), Client: g.rnd.Uint64()}
+		}
+		all[i] = Message{Row: crowd, Subject: subject, Reply: g.reply(), Data: encode(b)}
+	}
+	return all
+}
+
 // disconnect is a server's word that a node's connection was closed.
 func (g *Generator) disconnect() []byte {
 	return encode(map[string]any{

@@ -63,6 +63,9 @@ func (g *Generator) Next() []Message {
 			continue
 		}
 		g.drawn++
+		if m.Row == crowd {
+			return g.crowd(m.Subject)
+		}
 		if m.flood() && g.rnd.IntN(oneIn) == 0 {
 			n := max(1, min(floodLength, floodBytes/(len(m.Data)+1)))
 			return slices.Repeat([]Message{m}, n)

@@ -17,6 +17,9 @@ type Row struct {
 // Bucket reports whether it is a bucket's.
 func (r Row) Bucket() bool { return strings.HasPrefix(r.subject, "$KV.") }
 
+// crowd is a row's subject under a name of its own: see Generator.crowd.
+const crowd = "int.coord.beat: a crowd"
+
 // Rows returns all that the adversary writes to, in the order of docs/wire.md.
 func Rows() []Row {
 	return []Row{
@@ -26,6 +29,7 @@ func Rows() []Row {
 		{"event.<type>.<name>", "phub.<hub>.event.<type>.<name>", 1},
 		{"ctl.<verb>", "phub.<hub>.ctl.<verb>", 3},
 		{"int.coord.beat", "phub.<hub>.int.coord.beat", 3},
+		{crowd, "phub.<hub>.int.coord.beat", 1},
 		{"int.coord.ctl.<verb>", "phub.<hub>.int.coord.ctl.<verb>", 3},
 		{"int.node.<node>.probe", "phub.<hub>.int.node.<node>.probe", 1},
 		{"int.node.<node>.wake", "phub.<hub>.int.node.<node>.wake", 1},
@@ -86,6 +90,8 @@ type World struct {
 	// Kind is the one that the Mob is of.
 	Kind       string
 	MaxPayload int // bytes, at least 1024
+	// Inbox is where the adversary's own inboxes begin, without a final dot.
+	Inbox string
 	// Replies are reply subjects to which phub must not answer, besides those that follow from the hub.
 	Replies []string
 }
