@@ -91,8 +91,6 @@ func (m *Machine) leadStep(e Event) {
 	case Committed:
 		m.tried(protocol.PlacementBucket, false, e.Outcome, e.Cause)
 		m.committedOp(e)
-	case BeatReceived:
-		m.answerBeat(e)
 	case ControlReceived:
 		m.control(e)
 	case SpecsWritten:

@@ -113,10 +113,8 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	if m.started == "" {
 		m.started = m.wall()
 	}
-	if m.lead != nil {
-		if _, record := e.(RecordStored); !record {
-			m.lead.news = true
-		}
+	if m.lead != nil && m.isNews(e) {
+		m.lead.news = true
 	}
 	m.keepPace(e)
 	due := true
@@ -160,6 +158,9 @@ func (m *Machine) Step(now Now, e Event) []Action {
 		m.connReported(e.Conn)
 	case Kicked:
 		m.kicked(e)
+	case BeatReceived:
+		m.answerBeat(e)
+		due = m.hears(e.Beat.Node)
 	default:
 		m.leadStep(e)
 	}
@@ -169,6 +170,21 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	m.setTrust()
 	return m.out
 }
+
+// isNews reports whether something may have happened on which the answer to a control request depends.
+func (m *Machine) isNews(e Event) bool {
+	switch e := e.(type) {
+	case RecordStored:
+		return false
+	case BeatReceived:
+		return m.hears(e.Beat.Node)
+	}
+	return true
+}
+
+// hears reports whether this node, as the coordinator, follows a node's heartbeats. Those of others change nothing, and cost as little
+// as can be: anybody may send as many as he likes.
+func (m *Machine) hears(node string) bool { return m.lead != nil && m.lead.peers[node] != nil }
 
 // proceed does what is due, whatever happened last.
 func (m *Machine) proceed() {

@@ -144,6 +144,18 @@ func TestMachine_NodesThatNeverJoinCostNoMessages(t *testing.T) {
 	if probes = 0; len(m.lead.peers) != maxJoining+1 {
 		t.Fatalf("%d peers", len(m.lead.peers))
 	}
+	of := func(node string) Event {
+		return BeatReceived{Beat: protocol.Beat{V: 1, Incarnation: protocol.Incarnation{Node: node, ID: "id"}, Status: protocol.Up}}
+	}
+	step(of("last"))
+	m.now.Mono += m.settings().Probe.Std()
+	if out := m.Step(m.now, of("nobody")); len(out) != 1 {
+		t.Errorf("of a heartbeat that changes nothing follows more than an answer: %v", out)
+	}
+	if step(Tick{}); probes == 0 {
+		t.Error("nothing was due: that was no test")
+	}
+	probes = 0
 	for range time.Second / TickEvery {
 		m.now.Mono += TickEvery
 		step(Tick{})

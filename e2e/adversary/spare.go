@@ -28,7 +28,7 @@ const unknownKind = "nobody_has_this"
 //   - atomic batches that are begun and not ended: the server takes 50 of them for each stream and 10 s, and
 //     then no other, which is its own bound on who writes to that stream;
 //   - answers into inboxes of others: those are private, or whoever publishes there speaks for the server;
-//   - records and views signed with a key of its own, which make it a node: nodes trust each other.
+//   - records, views and heartbeats signed with a key of its own, which make it a node: nodes trust each other.
 func spared(w World, m Message) string {
 	switch {
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbStop):
