@@ -73,7 +73,7 @@ func (h *host) askRound(node string, pause int64) {
 		if over || h.link != c || a.by != a.msg.ID && !u.BelieveReleases || !a.msg.Answers(&req) && !u.OldReleases {
 			return
 		}
-		if a.msg.Node == node && h.peers.is(node, a.msg.ID) || u.AnyoneReleases {
+		if a.msg.Node == node && h.believes(node, a.msg.ID) {
 			h.takeReleases(node, a.msg, views)
 		}
 		again()
@@ -86,7 +86,10 @@ type peers struct {
 	ids  map[string]string
 }
 
-func (p *peers) is(node, id string) bool { return id != "" && p.ids[node] == id }
+// believes reports whether an incarnation is the member of that name.
+func (h *host) believes(node, id string) bool {
+	return id != "" && h.peers.ids[node] == id || h.p.w.unsafe.AnyoneReleases
+}
 
 func (h *host) send(c *conn, node string, req sealed[protocol.ReleaseRequest], answer func(sealed[protocol.ReleaseAnswer]), nobody func()) {
 	w := h.p.w
@@ -163,7 +166,7 @@ func (h *host) release(c *conn, m sealed[protocol.ReleaseRequest], answer func(s
 // drains is called for each that takes its time.
 func (h *host) letGoOf(r protocol.ReleaseRequest, children []protocol.Release, drains func(*slot)) []protocol.Release {
 	var rest []protocol.Release
-	member := h.peers.is(r.From, r.ID)
+	member := h.believes(r.From, r.ID)
 	for _, x := range children {
 		followed := h.follows(x.View)
 		if !member {
@@ -194,7 +197,7 @@ func (h *host) letGoOf(r protocol.ReleaseRequest, children []protocol.Release, d
 func (h *host) follows(view uint64) bool { return h.seen >= view || h.p.w.unsafe.ReleaseUnheard }
 
 func (h *host) released(r protocol.ReleaseRequest) []string {
-	if !h.peers.is(r.From, r.ID) {
+	if !h.believes(r.From, r.ID) {
 		return nil
 	}
 	var out []string

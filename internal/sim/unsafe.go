@@ -26,7 +26,7 @@ type Unsafe struct {
 	BelieveReleases  bool // and word that a node let go
 	OldAnswers       bool // an answer counts for another heartbeat than the one that it was given to
 	OldReleases      bool // so does word that a node let go, for another request
-	AnyoneReleases   bool // and that of another incarnation than the one that was asked
+	AnyoneReleases   bool // whoever has a node's name may ask it to let go, or say that it did, not the member alone
 	WorkUntrusted    bool // active work takes its time to end also when its node does not trust itself any more
 }
 
