@@ -183,7 +183,7 @@ func (m *Machine) resultDue(c *wait, r *protocol.ChildResult, late bool) bool {
 
 // settlesStill reports whether the child's entry is being committed or carried out.
 func (m *Machine) settlesStill(child string) bool {
-	return m.lead.placing.unsettled[child] || m.op != nil || m.lead.placing.dirty[child] || len(m.lead.placing.queue) > 0
+	return m.lead.placing.isUnsettled(child) || m.op != nil || m.lead.placing.dirty[child] || len(m.lead.placing.queue) > 0
 }
 
 // specOpen reports whether what is known of a child's spec is not what is to stand there: it is being written, or was, and
@@ -210,7 +210,7 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 	spec, rev := m.specs.Get(r.Child)
 	e := m.history.Entry(r.Child)
 	placed := e != nil && e.Spec == rev && spec != nil
-	if placed && !m.lead.placing.unsettled[r.Child] && !m.planned(r.Child) {
+	if placed && !m.lead.placing.isUnsettled(r.Child) && !m.planned(r.Child) {
 		r.Replicas = m.replicaStates(r.Child)
 		r.Error = m.startProblem(r, spec)
 		return true

@@ -233,11 +233,8 @@ func (m *Machine) leadSpec(c SpecChange) {
 	}
 	m.lead.placing.touch(c.Child)
 	m.noteServed(c.Child)
-	if c.After == nil {
-		delete(m.lead.placing.failures, c.Child)
-		delete(m.lead.placing.moves, c.Child)
-	}
 	if m.lead.inherits || m.lead.desired.wrote(c.Child, c.Revision) || m.lead.desired.intends(c.Child, c.After) || sameSpec(c.Before, c.After) {
+		m.respecify(c)
 		return
 	}
 	m.note(Warn, "the spec of child %s was changed in the bucket from outside: undone", c.Child)
@@ -259,6 +256,12 @@ func (m *Machine) undo(child string, spec *protocol.Spec, revision uint64) {
 		}
 	}
 	d.enqueue(w)
+}
+
+// same reports whether what stands under a child's name by one of two revisions is the same as by the other, as far as is known.
+func (d *desired) same(child string, a, b uint64) bool {
+	since := d.since[child]
+	return a == b || since != 0 && min(a, b) >= since
 }
 
 // unchanged returns since which revision the spec that is to be placed is the one that an entry places, if that is not of the same

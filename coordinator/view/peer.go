@@ -91,7 +91,7 @@ func (m *Machine) watchPeer(p *peer, every time.Duration) {
 	}
 	m.kickPeer(p)
 	m.askPeer(p)
-	if p.fence == unfenced && m.now.Mono >= p.retry && m.fenceDue(p) && m.sureOf(p.in.Node) {
+	if p.fence == unfenced && m.now.Mono >= p.retry && !m.holdsBack(protocol.NodesBucket) && m.fenceDue(p) && m.sureOf(p.in.Node) {
 		m.fencePeer(p)
 	}
 }

@@ -10,10 +10,11 @@ import (
 
 // placing is the coordinator's work on placement.
 type placing struct {
-	dirty     map[string]bool   // children to look at
-	all       bool              // look at all of them
-	after     time.Duration     // but not before this instant: promotions go first
-	unsettled map[string]bool   // children whose entry is not carried out by all its nodes
+	dirty map[string]bool // children to look at
+	all   bool            // look at all of them
+	after time.Duration   // but not before this instant: promotions go first
+	// unsettled are the children whose entry is not carried out by all its nodes, and since when.
+	unsettled map[string]time.Duration
 	queue     []planned         // what was planned and is not committed yet
 	queued    set               // the children in queue
 	failures  map[string]fails  // replicas that were given up
@@ -22,6 +23,7 @@ type placing struct {
 	balance   time.Duration     // the next step of balance not before this instant
 	balanced  bool              // nothing is left to balance
 	drainAt   time.Duration     // drains are looked at not before this instant
+	calm      time.Duration     // when what waits for calm was last looked at
 	moves     map[string]string // children that somebody asked to move, and where to
 }
 
@@ -30,9 +32,11 @@ type (
 	fails map[string]*failure // by node
 )
 
-// failure is a replica that was given up on a node.
+// failure is a replica that a node runs no more, because it was given up there or its worker ended for good.
 type failure struct {
 	protocol.Failure
+	spec  uint64        // the revision of the spec that it ran by
+	ended bool          // its worker ended as its restart policy allows
 	until time.Duration // not tried there again before
 	times int
 }
@@ -53,8 +57,10 @@ const (
 	// balanceEvery and balanceStep bound the pace at which load is moved.
 	balanceEvery = 100 * time.Millisecond
 	balanceStep  = 200
-	// balancePatience is for how long a step of balance waits for replicas that are not settled.
+	// balancePatience is for how long balance waits for a child that is not settled.
 	balancePatience = 5 * time.Second
+	// calmMost is for how long starts, stops and repairs may keep departures, drains and balance waiting.
+	calmMost = time.Second
 	// coolDown is for how long a node is avoided after it gave a replica up; doubled each time.
 	coolDown    = 30 * time.Second
 	maxCoolDown = 10 * time.Minute
@@ -62,7 +68,7 @@ const (
 
 func (p *placing) reset() {
 	*p = placing{
-		dirty: map[string]bool{}, unsettled: map[string]bool{}, failures: map[string]fails{},
+		dirty: map[string]bool{}, unsettled: map[string]time.Duration{}, failures: map[string]fails{},
 		waiting: map[string]set{}, moves: map[string]string{}, all: true,
 	}
 }
@@ -80,10 +86,11 @@ func (p *placing) look(child string) { p.dirty[child] = true }
 func (m *Machine) leadLoaded() {
 	p := &m.lead.placing
 	p.balance = m.now.Mono + settleDelay
+	p.calm = m.now.Mono
 	for child, e := range m.history.entries {
-		p.unsettled[child] = true
+		p.unsettled[child] = m.now.Mono
 		for _, f := range e.Failed {
-			m.remember(child, f, coolDown)
+			m.remember(child, failure{Failure: f, spec: e.Spec}, coolDown)
 		}
 	}
 }
@@ -94,7 +101,7 @@ func (m *Machine) placingCommit(c Commit) {
 	m.lead.news = true
 	m.noteCommit(c.Changed)
 	for _, ch := range c.Changed {
-		p.unsettled[ch.Child] = true
+		p.unsettled[ch.Child] = m.now.Mono
 	}
 	if !sameMembers(c.Before, c.After) {
 		p.all, p.balanced = true, false
@@ -105,7 +112,32 @@ func (m *Machine) placingCommit(c Commit) {
 			m.unsettleWaiting()
 		}
 	}
+	for _, ch := range c.Changed {
+		m.forgetFailures(ch.Child)
+	}
 	m.settle(c)
+}
+
+// unsettle notes that a child is not settled, if that is not known yet.
+func (m *Machine) unsettle(child string) {
+	if p := &m.lead.placing; !p.isUnsettled(child) {
+		p.unsettled[child] = m.now.Mono
+	}
+}
+
+func (p *placing) isUnsettled(child string) bool {
+	_, ok := p.unsettled[child]
+	return ok
+}
+
+// settling reports whether a child has been unsettled for no longer than balance waits for it.
+func (m *Machine) settling() bool {
+	for _, since := range m.lead.placing.unsettled {
+		if m.now.Mono < since+balancePatience {
+			return true
+		}
+	}
+	return false
 }
 
 // unsettleWaiting has those children looked at again who wait for a release: another replica may wait for
@@ -113,7 +145,7 @@ func (m *Machine) placingCommit(c Commit) {
 func (m *Machine) unsettleWaiting() {
 	for child, e := range m.history.entries {
 		if len(e.After) > 0 {
-			m.lead.placing.unsettled[child] = true
+			m.unsettle(child)
 		}
 	}
 }
@@ -210,39 +242,82 @@ func (m *Machine) replicaFailed(node string, f protocol.Failed) {
 	if e == nil || e.View != f.View || !slices.ContainsFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == node }) {
 		return // an entry that is no more
 	}
-	p := &m.lead.placing
 	if f.Ended {
-		if _, busy := m.lead.desired.changing(f.Child); !busy {
-			m.note(Info, "child %s ended on %s: stopped, as its restart policy says", f.Child, node)
-			m.lead.desired.push(specWrite{child: f.Child})
-		}
+		m.replicaEnded(node, e)
 		return
 	}
+	p := &m.lead.placing
 	if old := p.failures[f.Child][node]; old != nil && old.View == f.View {
 		return
 	}
-	m.remember(f.Child, protocol.Failure{Node: node, Error: f.Error, View: f.View}, 0)
+	m.remember(f.Child, failure{Failure: protocol.Failure{Node: node, Error: f.Error, View: f.View}, spec: e.Spec}, 0)
 	p.touch(f.Child)
 	m.note(Warn, "replica of %s on %s given up: %s", f.Child, node, f.Error)
 	m.event(protocol.ReplicaFailed, protocol.Event{Child: f.Child, Node: node, Reason: f.Error})
 }
 
-func (m *Machine) remember(child string, f protocol.Failure, wait time.Duration) {
+// replicaEnded stops a child, because its worker ended for good. A report says so again and again, as long as the entry is the
+// same; if the child was started anew meanwhile, that says nothing of the new spec.
+func (m *Machine) replicaEnded(node string, e *Placed) {
+	p := &m.lead.placing
+	if old := p.failures[e.Child][node]; old == nil || old.View != e.View {
+		m.remember(e.Child, failure{Failure: protocol.Failure{Node: node, View: e.View}, spec: e.Spec, ended: true}, 0)
+	}
+	_, rev := m.specs.Get(e.Child)
+	_, busy := m.lead.desired.changing(e.Child)
+	if busy || !m.lead.desired.same(e.Child, rev, e.Spec) && !m.cfg.Unsafe.EndedAnyway {
+		return
+	}
+	m.note(Info, "child %s ended on %s: stopped, as its restart policy says", e.Child, node)
+	m.lead.desired.push(specWrite{child: e.Child})
+}
+
+// remember keeps a failure, and for how long the node is not tried again; 0: for longer each time.
+func (m *Machine) remember(child string, f failure, wait time.Duration) {
 	p := &m.lead.placing
 	f.Error = protocol.Cut(f.Error, protocol.MaxText)
 	if p.failures[child] == nil {
 		p.failures[child] = fails{}
 	}
-	times := 1
-	if old := p.failures[child][f.Node]; old != nil {
-		times = old.times + 1
+	f.times = 1
+	if old := p.failures[child][f.Node]; old != nil && m.lead.desired.same(child, old.spec, f.spec) {
+		f.times = old.times + 1
 	}
 	if wait == 0 {
-		wait = min(coolDown<<min(times-1, 8), maxCoolDown)
+		wait = min(coolDown<<min(f.times-1, 8), maxCoolDown)
 	}
-	p.failures[child][f.Node] = &failure{Failure: f, until: m.now.Mono + wait, times: times}
-	if until := m.now.Mono + wait; p.thaw == 0 || until < p.thaw {
-		p.thaw = until
+	f.until = m.now.Mono + wait
+	p.failures[child][f.Node] = &f
+	if p.thaw == 0 || f.until < p.thaw {
+		p.thaw = f.until
+	}
+}
+
+// respecify takes that a child's spec is another now, or none: what was tried with the one before says nothing of it. Whether a
+// node runs the replica of the present entry it still says: that entry's end has to wait for those before it. If the
+// same spec was only written again, all counts as it did.
+func (m *Machine) respecify(c SpecChange) {
+	p := &m.lead.placing
+	if m.lead.desired.since[c.Child] != 0 {
+		return // somebody else changed it, and that is undone
+	}
+	if sameSpec(c.Before, c.After) {
+		for _, f := range p.failures[c.Child] {
+			if f.spec == c.Was {
+				f.spec = c.Revision
+			}
+		}
+		return
+	}
+	delete(p.moves, c.Child)
+	m.forgetFailures(c.Child)
+}
+
+// forgetFailures forgets what was tried with a child that there is no more.
+func (m *Machine) forgetFailures(child string) {
+	spec, _ := m.specs.Get(child)
+	if spec == nil && m.history.Entry(child) == nil {
+		delete(m.lead.placing.failures, child)
 	}
 }
 
@@ -251,8 +326,10 @@ func (m *Machine) remember(child string, f protocol.Failure, wait time.Duration)
 func (m *Machine) avoided(child string) []string {
 	var nodes []string
 	e := m.history.Entry(child)
+	_, rev := m.specs.Get(child)
 	for _, node := range sortedKeys(m.lead.placing.failures[child]) {
-		if f := m.lead.placing.failures[child][node]; m.now.Mono < f.until || e != nil && f.View == e.View {
+		f := m.lead.placing.failures[child][node]
+		if !f.ended && m.lead.desired.same(child, f.spec, rev) && (m.now.Mono < f.until || e != nil && f.View == e.View) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -267,10 +344,7 @@ func (m *Machine) thawed() {
 	}
 	p.thaw = 0
 	for child, fs := range p.failures {
-		if spec, _ := m.specs.Get(child); spec == nil {
-			delete(p.failures, child)
-			continue
-		}
+		m.forgetFailures(child)
 		for _, f := range fs {
 			switch {
 			case m.now.Mono >= f.until:

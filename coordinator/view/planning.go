@@ -8,7 +8,7 @@ import (
 )
 
 // decidePlacement commits the next batch of entries, if any are due: what the specs ask for first,
-// then, when all is calm, a bounded step of balance.
+// then, when all is calm, a bounded step of balance. Where it is never calm, that has a turn now and then.
 func (m *Machine) decidePlacement() {
 	p := &m.lead.placing
 	m.thawed()
@@ -17,11 +17,15 @@ func (m *Machine) decidePlacement() {
 		m.touchAll()
 		m.noteAll()
 	}
-	if len(p.queue) == 0 && len(p.dirty) > 0 && m.now.Mono >= p.after {
+	turn := m.now.Mono >= p.calm+calmMost
+	if len(p.queue) == 0 && len(p.dirty) > 0 && m.now.Mono >= p.after && !turn {
 		p.enqueue(m.plan())
 	}
 	if len(p.queue) == 0 {
-		m.decideCalm()
+		if !p.all && (len(p.dirty) == 0 || turn) {
+			p.calm = m.now.Mono
+			m.decideCalm()
+		}
 		return
 	}
 	n := min(len(p.queue), MaxCommit-1)
@@ -45,9 +49,6 @@ func (m *Machine) touchAll() {
 // decideCalm does what waits until nothing else is to be done.
 func (m *Machine) decideCalm() {
 	p := &m.lead.placing
-	if p.all || len(p.dirty) > 0 {
-		return
-	}
 	if m.decideDrain() || m.forgetGone() {
 		return
 	}
@@ -55,7 +56,7 @@ func (m *Machine) decideCalm() {
 	if p.balanced || m.settings().Balance == protocol.BalanceOff || len(v.Gone) > 0 || m.now.Mono < p.balance || m.lead.desired.op != nil {
 		return
 	}
-	if len(p.unsettled) > 0 && m.now.Mono < p.balance+balancePatience {
+	if m.settling() {
 		return
 	}
 	p.balance = m.now.Mono + balanceEvery
@@ -77,18 +78,35 @@ func (p *placing) enqueue(queue []planned) {
 	}
 }
 
-// forgetGone commits a view without the departures that no entry depends on any more.
+// waitsForGone reports whether a stopped child's entry still names somebody who can't let go any more, because he is gone.
+func (m *Machine) waitsForGone(e *Placed) bool { return len(m.liveAfter(e)) < len(e.After) }
+
+// forgetGone commits a view without the departures that no entry depends on any more. The entry of a child whose spec can't
+// be written for now is freed of them: until the next one of the name is let in, that can't wait for another bucket.
 func (m *Machine) forgetGone() bool {
 	v := m.history.View()
 	if len(v.Gone) == 0 {
 		return false
 	}
-	for _, e := range m.history.entries {
-		if m.mentionsGone(v, e) {
-			return false
+	var writes []Write
+	all, number := true, m.nextNumber()
+	for _, child := range m.history.children() {
+		switch e := m.history.Entry(child); {
+		case !m.mentionsGone(v, e):
+		case m.respecified(child) && len(writes) < MaxCommit-1 && !m.cfg.Unsafe.StopsKeepGone:
+			writes = append(writes, m.entryWrite(m.asIs(e), number))
+		default:
+			all = false // its next entry is due, or will be
 		}
 	}
-	m.commit("departures settled", nil, func(next *protocol.View) { next.Gone = nil })
+	if len(writes) == 0 && !all {
+		return false
+	}
+	m.commit("departures settled", writes, func(next *protocol.View) {
+		if all {
+			next.Gone = nil
+		}
+	})
 	return true
 }
 
@@ -119,7 +137,7 @@ func (m *Machine) plan() []planned {
 	}
 	for _, child := range sortedKeys(dirty) {
 		if e := m.history.Entry(child); e != nil && !m.settled(e) {
-			p.unsettled[child] = true // what has to wait for that is looked at again then
+			m.unsettle(child) // what has to wait for that is looked at again then
 		}
 		if q, ok := m.otherwise(child); ok && !done[child] {
 			queue = append(queue, q)
@@ -159,7 +177,7 @@ func (m *Machine) otherwise(child string) (planned, bool) {
 	q.spec = rev
 	if spec == nil {
 		q.Replicas, q.Moving, q.Reason = nil, false, "stopped"
-		return q, len(e.Replicas) > 0 || len(m.unreleased(e)) == 0
+		return q, len(e.Replicas) > 0 || len(m.unreleased(e)) == 0 || m.waitsForGone(e) && !m.cfg.Unsafe.StopsKeepGone
 	}
 	if to := m.lead.placing.moves[child]; to != "" {
 		if moved, ok := m.moveStep(q, to); ok {

@@ -17,7 +17,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 	states := []protocol.ReplicaState{}
 	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
 		s := protocol.ReplicaState{Node: r.Node, Mode: r.Mode, Epoch: r.Epoch, State: protocol.Starting}
-		if f := m.lead.placing.failures[child][r.Node]; f != nil && f.View == e.View {
+		if f := m.lead.placing.failures[child][r.Node]; f != nil && f.View == e.View && !f.ended {
 			s.State, s.Error = protocol.FailedAt, f.Error
 		} else if m.carriedOut(r, e) {
 			s.State = protocol.Running

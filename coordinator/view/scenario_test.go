@@ -62,7 +62,7 @@ func (w *world) command(d *datadriven.TestData) error {
 	case "report": // somebody says that a connection is closed: report NODE OF
 		p, of := w.nodes[name], w.nodes[d.CmdArgs[1].Key]
 		p.hears(view.ConnReported{Conn: *of.conn})
-	case "stall", "resume", "answer", "put", "put-back", "delete", "purge", "wipe":
+	case "stall", "resume", "slow", "answer", "put", "put-back", "delete", "purge", "wipe":
 		return w.bucketCommand(d, protocol.Bucket(name))
 	case "copy": // of all buckets
 		w.copy = w.store.clone()
@@ -233,6 +233,10 @@ func (w *world) bucketCommand(d *datadriven.TestData, b protocol.Bucket) error {
 		for _, do := range waiting {
 			w.soon(do)
 		}
+	case "slow": // slow BUCKET TIME: so long each write takes
+		t, err := time.ParseDuration(d.CmdArgs[1].Key)
+		w.slow[b] = t
+		return err
 	case "answer": // "lost": stored, but nobody learns of it; "never": not even stored
 		w.acks[b] = append(w.acks[b], d.CmdArgs[1].Key)
 	case "put": // by=INCARNATION: signed by it; next: only after what is stalled

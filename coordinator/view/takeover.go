@@ -342,7 +342,7 @@ func (m *Machine) bootstrap() {
 		m.coord.since = m.now.Mono
 	}
 	traces := m.history.Revision(protocol.ViewKey) != 0 && !m.cfg.Unsafe.FoundAnyway
-	if traces && m.now.Mono < m.coord.since+m.settings().Authority.Std()+m.stagger() || m.now.Mono < m.coord.retry {
+	if traces && m.now.Mono < m.coord.since+m.settings().Authority.Std()+m.stagger() || m.now.Mono < m.coord.retry || m.holdsBack(protocol.NodesBucket) {
 		return
 	}
 	m.coord.retry = m.now.Mono + rankStep

@@ -96,7 +96,7 @@ func (m *Machine) troublesDue() {
 // holdsBack reports whether a write to a bucket was refused a moment ago: the next one waits.
 func (m *Machine) holdsBack(b protocol.Bucket) bool {
 	t := m.troubles[access{b, false}]
-	return t != nil && t.pause > 0 && m.now.Mono < t.last+t.pause
+	return t != nil && !m.cfg.Unsafe.NoBackOff && t.pause > 0 && m.now.Mono < t.last+t.pause
 }
 
 // noteWrite notes what a write to the nodes bucket is for, unless the log has it that such writes fail: then it is tried again and

@@ -85,5 +85,8 @@ type Unsafe struct {
 	NoInherit     bool // a successor decides before it has read what its predecessors stored
 	NoRenewal     bool // a successor does not write again what its predecessors stored and nobody placed
 	UndoRead      bool // what somebody else did to a spec is undone by what was read before it
+	StopsKeepGone bool // an entry names a node that is gone for as long as its child is being stopped
+	EndedAnyway   bool // that a worker ended stops its child, whatever spec there is by now
+	NoBackOff     bool // a write that was refused is tried again at once
 	AckEarly      bool // starts and stops are acknowledged before they are stored
 }

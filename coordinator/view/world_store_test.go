@@ -152,9 +152,12 @@ func (w *world) write(b protocol.Bucket, writes []view.Write, answer func(uint64
 		}
 		w.publish(records)
 	}
-	if w.stall[b] != nil {
+	switch {
+	case w.stall[b] != nil:
 		w.stall[b] = append(w.stall[b], do)
-		return
+	case w.slow[b] > 0:
+		w.after(w.slow[b], do)
+	default:
+		do()
 	}
-	do()
 }

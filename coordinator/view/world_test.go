@@ -28,8 +28,9 @@ type world struct {
 	conns  uint64
 	ids    map[string]int
 	ask    uint64
-	stall  map[protocol.Bucket][]func() // what waits while a bucket takes no writes; nil: it takes them
-	acks   map[protocol.Bucket][]string // what becomes of the next writes' answers
+	stall  map[protocol.Bucket][]func()      // what waits while a bucket takes no writes; nil: it takes them
+	slow   map[protocol.Bucket]time.Duration // how long each write takes
+	acks   map[protocol.Bucket][]string      // what becomes of the next writes' answers
 	trace  bool
 	unsafe view.Unsafe
 	dual   map[string]bool      // reported
@@ -47,6 +48,7 @@ func newWorld() *world {
 	return &world{
 		store: newStore(), open: map[protocol.Conn]bool{}, nodes: map[string]*process{}, ids: map[string]int{},
 		stall: map[protocol.Bucket][]func(){}, acks: map[protocol.Bucket][]string{}, dual: map[string]bool{}, walls: map[string]time.Time{},
+		slow: map[protocol.Bucket]time.Duration{},
 	}
 }
 
