@@ -84,16 +84,16 @@ func (p *process) begin(a view.Action) {
 	case view.WriteNode:
 		p.writeNode(c, a)
 	case view.DropNode:
-		p.write(c, protocol.NodesBucket, []view.Write{{Key: a.Node, Delete: true, Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
-			return view.NodeDropped{Drop: a, Revision: rev, Outcome: o}
+		p.write(c, protocol.NodesBucket, []view.Write{{Key: a.Node, Delete: true, Last: a.Last}}, func(rev uint64, o view.Outcome, cause string) view.Event {
+			return view.NodeDropped{Drop: a, Revision: rev, Outcome: o, Cause: cause}
 		})
 	case view.CommitWrites:
-		p.write(c, protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
-			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o}
+		p.write(c, protocol.PlacementBucket, a.Writes, func(rev uint64, o view.Outcome, cause string) view.Event {
+			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: o, Cause: cause}
 		})
 	case view.WriteSpecs:
-		p.write(c, protocol.ChildrenBucket, a.Writes, func(rev uint64, o view.Outcome) view.Event {
-			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: o}
+		p.write(c, protocol.ChildrenBucket, a.Writes, func(rev uint64, o view.Outcome, cause string) view.Event {
+			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: o, Cause: cause}
 		})
 	case view.SendBeat:
 		p.sendBeat(c, a)
@@ -112,6 +112,13 @@ func (p *process) begin(a view.Action) {
 		p.w.kick(c, a, func(o view.Outcome) { done(view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: o}) })
 	case view.Lead:
 		c.leads = a.On
+		if p.w.chance(p.w.unflushed) {
+			p.after(p.w.between(0, sec), func() { c.lead = c.leads })
+			if done := p.beside(shortWait, view.LeadFailed{}); !a.On {
+				done(view.Tick{})
+			}
+			return
+		}
 		p.after(p.w.latency(), func() { c.lead = c.leads })
 	}
 }
@@ -135,21 +142,21 @@ func (p *process) writeNode(c *conn, a view.WriteNode) {
 	s := p.w.streams[protocol.NodesBucket]
 	p.w.logf(p.name, "writes its record or a fence: %s %s %s beat %d over %d", a.Record.Node, a.Record.ID, a.Record.Status, a.Record.Beat, a.Last)
 	s.ask(c, func() func() {
-		rev, o := s.store(p.name, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}})
-		return func() { done(view.NodeWritten{Write: a, Revision: rev, Outcome: o}) }
+		rev, o, cause := s.take(p, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}})
+		return func() { done(view.NodeWritten{Write: a, Revision: rev, Outcome: o, Cause: cause}) }
 	})
 }
 
-func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
+func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome, string) view.Event) {
 	limit := batchWait
 	if len(writes) == 1 {
 		limit = shortWait
 	}
-	done := p.beside(limit, result(0, view.OutcomeUnknown))
+	done := p.beside(limit, result(0, view.OutcomeUnknown, ""))
 	s := p.w.streams[b]
 	s.ask(c, func() func() {
-		rev, o := s.store(p.name, writes)
-		return func() { done(result(rev, o)) }
+		rev, o, cause := s.take(p, writes)
+		return func() { done(result(rev, o, cause)) }
 	})
 }
 

@@ -23,6 +23,7 @@ const (
 	RuleConfig    = "the configuration is kept"
 	RuleOneRun    = "one worker of a child on a node"
 	RuleJoin      = "a node with a free name is let in"
+	RuleBackOff   = "what is refused is not tried all the time"
 	RuleHeal      = "it heals by itself"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
@@ -42,6 +43,47 @@ type checker struct {
 	grants  uint64           // the newest view by whose coordinator a lease was granted
 	began   int64            // when the last coordinator took its role
 	cutOff  map[string]int64 // nodes that reach no server until then
+	writer  *process         // whose write is being stored
+	refuses map[refusals][]int64
+}
+
+// tenure is a coordinator's role, from a view on. What it stored itself it has no reason to undo, even if nobody was told.
+type tenure struct {
+	in     protocol.Incarnation
+	number uint64
+}
+
+// tenure returns the role of whoever is storing something.
+func (c *checker) tenure() tenure {
+	if c.writer == nil {
+		return tenure{}
+	}
+	in := c.writer.machine.Incarnation()
+	return tenure{in, c.granted[in]}
+}
+
+// refusals are those of a process's writes to a bucket.
+type refusals struct {
+	p *process
+	b protocol.Bucket
+}
+
+// In refusedIn, a process may try to write to a bucket that refuses it so often.
+const (
+	refusedIn   = 2 * sec
+	refusedMost = 15
+)
+
+// refused looks whether a process tries again and again what is refused.
+func (c *checker) refused(p *process, b protocol.Bucket) {
+	key := refusals{p, b}
+	all := append(c.refuses[key], c.w.now)
+	for len(all) > 0 && all[0] < c.w.now-refusedIn {
+		all = all[1:]
+	}
+	if c.refuses[key] = all; len(all) > refusedMost {
+		c.w.breach(RuleBackOff, "%s was refused %d times within %v by the bucket %s", p.name, len(all), time.Duration(refusedIn), b)
+	}
 }
 
 // placed is an entry that was committed, and what became of the child with it and those before.
@@ -72,6 +114,7 @@ func (c *checker) init(w *world) {
 	*c = checker{
 		w: w, epochs: map[string]served{}, entries: map[string]placed{}, own: map[replicaOf]uint64{}, views: map[*process]followed{},
 		granted: map[protocol.Incarnation]uint64{}, cutOff: map[string]int64{},
+		refuses: map[refusals][]int64{},
 	}
 }
 
@@ -169,13 +212,19 @@ func (c *checker) wanted(r view.Record) {
 		if k.name != r.Key {
 			continue
 		}
+		if !k.foreign && !r.Deleted {
+			k.life++
+		}
+		k.lives[r.Revision] = k.life
 		k.foreign = false
 		if k.meddled {
 			continue
 		}
-		if r.Deleted && k.started && k.stops == 0 && !k.ended {
+		by := c.tenure()
+		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && !k.over && k.stops == 0 && (k.started || by.number > 0 && by == k.writer) {
 			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
 		}
+		k.writer = by
 		if !r.Deleted && k.stopped && k.starts == 0 {
 			c.w.breach(RuleStop, "the spec of %s came back, and nobody asked for it", k.name)
 		}
@@ -184,7 +233,7 @@ func (c *checker) wanted(r view.Record) {
 
 func (c *checker) startAcked(k *kid) {
 	r := c.w.streams[protocol.ChildrenBucket].keys[k.name]
-	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled && !k.foreign && !k.ended {
+	if (r.Revision == 0 || r.Deleted) && k.stops == 0 && !k.meddled && !k.foreign && !k.over {
 		c.w.breach(RuleStart, "the start of %s was acknowledged, and the bucket has none", k.name)
 	}
 }

@@ -32,9 +32,13 @@ type kid struct {
 	stopped bool // the same of a stop
 	starts  int  // asked for, with no answer yet or none at all
 	stops   int
-	foreign bool // somebody else wrote under its name, and phub has not since
-	meddled bool // so it was while nobody coordinated: it counts
-	ended   bool // a worker of it failed, and its restart policy is to stop it then
+	foreign bool           // somebody else wrote under its name, and phub has not since
+	meddled bool           // so it was while nobody coordinated: it counts
+	life    int            // counts its specs; one that is written again because somebody else changed it is the same
+	lives   map[uint64]int // of each revision of its spec
+	ended   map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
+	over    bool           // its spec is deleted for that
+	writer  tenure         // who stored its spec
 }
 
 func (c *client) init(w *world) { c.w, c.names, c.wishes = w, map[string]*kid{}, map[string]int{} }
@@ -51,7 +55,7 @@ func (c *client) begin(f Fault) {
 	k := c.kids[i]
 	if k == nil || f.Kind == StartChild && k.stopped && !k.busy && f.B%3 > 0 {
 		c.round[i]++
-		k = &kid{name: fmt.Sprintf("c%d-%d", i, c.round[i])}
+		k = &kid{name: fmt.Sprintf("c%d-%d", i, c.round[i]), lives: map[uint64]int{}, ended: map[int]bool{}}
 		k.spec = specOf(k.name, f.B)
 		k.spec.Restart = c.w.plan.Restarts[i]
 		c.kids[i] = k
@@ -259,7 +263,7 @@ func (w *world) failWorker(f Fault) {
 	}
 	p := s.h.p
 	if k := w.client.names[s.child]; k != nil && k.spec.Restart.Policy == protocol.Temporary {
-		k.ended = true
+		k.ended[k.lives[s.spec]] = true
 	}
 	p.arrived(func() {
 		w.tell(p.name, "its worker of %s fails", s.child)

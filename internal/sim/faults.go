@@ -74,6 +74,15 @@ func (w *world) strike(f Fault) {
 		w.respecify(f)
 	case FalseBeats, FalseAnswers, FalseReleases:
 		w.stranger.strike(f)
+	case SlowStop:
+		if s := w.failing(f); s != nil {
+			s.slow = f.For
+		}
+	case Unflushed:
+		w.during(f.For, func(on bool) { w.unflushed = value(on, 0.1+0.8*float64(f.A)/60) })
+	case Full:
+		s := w.streams[buckets[f.A%len(buckets)]]
+		s.full = max(s.full, w.now+f.For)
 	}
 }
 
@@ -294,14 +303,14 @@ func (w *world) leave(name string, d int64) {
 func (w *world) heal() {
 	w.tell("", "ALL FAULTS END")
 	w.healing = true
-	w.loss, w.lag = 0, 0
+	w.loss, w.lag, w.unflushed = 0, 0, 0
 	clear(w.check.cutOff)
 	for _, r := range w.routes {
 		r.cuts, r.held = 0, 0
 	}
 	for _, b := range buckets {
 		s := w.streams[b]
-		s.late, s.mute, s.was = 0, 0, nil
+		s.late, s.mute, s.full, s.was = 0, 0, 0, nil
 		s.idle = min(s.idle, w.now+9*sec)
 	}
 	for _, s := range w.servers {

@@ -90,7 +90,7 @@ func (w *world) unhealed() string {
 		}
 	}
 	for _, k := range w.client.kids {
-		if k != nil && k.busy && !w.runsNowhere(k) {
+		if k != nil && k.busy && !w.runsNowhere(k) && !w.lingers(k.name) {
 			return "the client waits for " + k.name
 		}
 	}
@@ -116,7 +116,7 @@ func (w *world) unhealed() string {
 func (w *world) unsettled(v *protocol.View) string {
 	specs := w.specs()
 	for _, k := range w.client.all {
-		if there := specs[k.name] != nil; !k.meddled && (k.started && !there && !k.ended || k.stopped && there) {
+		if there := specs[k.name] != nil; !k.meddled && (k.started && !there && !k.over || k.stopped && there) {
 			return fmt.Sprintf("what was acknowledged last of %s is not so: started %t, stopped %t, there %t", k.name, k.started, k.stopped, there)
 		}
 	}
@@ -135,6 +135,9 @@ func (w *world) unsettled(v *protocol.View) string {
 	}
 	if plans := placement.Repair(nodes, children); len(plans) > 0 {
 		return fmt.Sprintf("to be repaired: %+v", plans)
+	}
+	if slices.ContainsFunc(children, func(c placement.Child) bool { return w.lingers(c.Name) }) {
+		return "" // who may be moved depends on what is not settled
 	}
 	if plans := unasked(children, placement.Balance(nodes, children, 100)); len(plans) > 0 {
 		return fmt.Sprintf("not balanced: %+v", plans)
@@ -155,10 +158,16 @@ func unasked(children []placement.Child, plans []placement.Plan) []placement.Pla
 func (w *world) leftOver(p *process, specs map[string]*protocol.Spec) string {
 	for _, s := range p.host.all() {
 		switch {
+		case s.lingers:
 		case specs[s.child] == nil || !s.m.Assigned():
 			return "a replica of " + s.child
-		case s.open != (s.m.Role() >= replica.Active):
+		case p.host.interest(s.child).open != (s.m.Role() >= replica.Active):
 			return "a subscription for " + s.child + ", which is " + s.m.Role().String() + ", or has none"
+		}
+	}
+	for _, child := range slices.Sorted(maps.Keys(p.host.subs)) {
+		if p.host.subs[child].open && p.host.slots[child] == nil {
+			return "a subscription for " + child
 		}
 	}
 	switch {
@@ -188,13 +197,23 @@ func (w *world) runsNowhere(k *kid) bool {
 	return err == nil && !r.Deleted && len(e.Replicas) == 0 && len(e.Failed) > 0
 }
 
+// lingers reports whether a worker of a child takes long to stop. Its stop waits for that, and nothing else does.
+func (w *world) lingers(child string) bool {
+	for _, p := range w.running {
+		if s := p.host.slots[child]; s != nil && s.lingers {
+			return true
+		}
+	}
+	return false
+}
+
 // placed looks at the entries and what the nodes make of them. A node that gave a child up is not used for it as long as
 // the entry says so; the planner, which looks at the rest, knows whether that leaves the child without one.
 func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (children []placement.Child, why string) {
 	keys := w.streams[protocol.PlacementBucket].keys
 	for _, child := range slices.Sorted(maps.Keys(keys)) {
 		_, err := protocol.DecodeEntry(keys[child].Value) // what is none is somebody else's
-		if child[0] != '_' && !keys[child].Deleted && specs[child] == nil && err == nil {
+		if child[0] != '_' && !keys[child].Deleted && specs[child] == nil && err == nil && !w.lingers(child) {
 			return nil, "the entry of " + child + " is left over"
 		}
 	}
@@ -203,7 +222,7 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 		if err != nil || keys[child].Deleted {
 			return nil, child + " has no entry"
 		}
-		if e.Moving || len(e.After) > 0 && len(e.Replicas) > 0 {
+		if (e.Moving || len(e.After) > 0 && len(e.Replicas) > 0) && !w.lingers(child) {
 			return nil, fmt.Sprintf("%s is not settled: %s", child, keys[child].Value)
 		}
 		spec := specs[child]
@@ -213,7 +232,7 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 		}
 		for _, r := range protocol.Derive(v, &e) {
 			c.Current = append(c.Current, r.Node)
-			if why := w.runs(child, r); why != "" {
+			if why := w.runs(child, r); why != "" && !w.lingers(child) {
 				return nil, why
 			}
 		}

@@ -29,6 +29,23 @@ type host struct {
 	onEmpty    func()
 	batch      []func() // opens and closes that wait for the end of an Assign
 	holding    bool
+	subs       map[string]*interest // what the server knows of the connection's subscriptions, by child
+}
+
+// interest is a child's subscription, as the server has it.
+type interest struct {
+	open  bool
+	until int64 // a change that failed is carried out by then, if it is at all; later ones come after it
+}
+
+// interest returns the server's side of a child's subscription.
+func (h *host) interest(child string) *interest {
+	i := h.subs[child]
+	if i == nil {
+		i = &interest{}
+		h.subs[child] = i
+	}
+	return i
 }
 
 // lease is until when the node may trust itself; it is read at each request.
@@ -38,7 +55,7 @@ func (l *lease) Until() int64 { return l.until }
 
 func newHost(p *process) *host {
 	limits := replica.Limits{Unsafe: p.w.unsafe.Replica}.WithDefaults()
-	return &host{p: p, limits: limits, slots: map[string]*slot{}, asks: map[string]map[*slot]uint64{}}
+	return &host{p: p, limits: limits, slots: map[string]*slot{}, asks: map[string]map[*slot]uint64{}, subs: map[string]*interest{}}
 }
 
 func (h *host) all() []*slot {
@@ -65,9 +82,7 @@ func (h *host) detach() {
 		return
 	}
 	h.link = nil
-	for _, s := range h.slots {
-		s.open = false // with the connection
-	}
+	h.subs = map[string]*interest{} // they end with the connection
 	if !h.p.w.unsafe.View.KeepTrust {
 		h.lease.until = 0
 		h.distrust("the connection was lost")
@@ -126,7 +141,10 @@ func (h *host) assign(view uint64, changes []protocol.Assignment, reset bool) {
 	for _, a := range changes {
 		h.p.do(func() {
 			h.p.w.logf(h.p.name, "  %s: %v", a.Child, replica.Assigned{Assignment: a, Reset: reset})
-			h.with(a.Child, a.Assigned, func(s *slot) { s.step(replica.Assigned{Assignment: a, Reset: reset}) })
+			h.with(a.Child, a.Assigned, func(s *slot) {
+				s.told = max(s.told, a.SpecRev)
+				s.step(replica.Assigned{Assignment: a, Reset: reset})
+			})
 		})
 	}
 	h.p.do(func() { h.assigned(view) })

@@ -88,6 +88,9 @@ const (
 	Copy          // somebody copies all buckets
 	Restore       // all nodes end, and somebody puts the copy in the buckets' place
 	Lose          // all nodes end, and somebody deletes the buckets
+	SlowStop      // a worker will take long to stop
+	Unflushed     // changes of subscriptions fail, and have been carried out, or are later, or not at all
+	Full          // a stream refuses what is to be stored
 	kinds
 )
 
@@ -98,6 +101,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
+	"slow stop", "unflushed", "full",
 }
 
 // String returns the kind's name.
@@ -176,6 +180,7 @@ func PlanOf(seed uint64) Plan {
 	p.respecify(rand.New(rand.NewPCG(seed, 10)))
 	p.strangers(rand.New(rand.NewPCG(seed, 12)))
 	p.losses(rand.New(rand.NewPCG(seed, 13)))
+	p.refusals(rand.New(rand.NewPCG(seed, 14)))
 	return p
 }
 
@@ -245,7 +250,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {
@@ -292,11 +297,11 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 		f.For = pick(r, 100*ms, 4*sec, 9*sec)
 	case NoQuorum:
 		f.For = pick(r, sec, 10*sec, 40*sec)
-	case Loss, Lag, Late, Unacked:
+	case Loss, Lag, Late, Unacked, Unflushed, Full:
 		f.For = pick(r, 100*ms, 2*sec, 10*sec)
 	case FalseBeats, FalseAnswers, FalseReleases:
 		f.For = pick(r, 100*ms, sec, 5*sec)
-	case LongRequest:
+	case LongRequest, SlowStop:
 		f.For = pick(r, 100*ms, sec, 5*sec)
 	}
 	return f

@@ -14,6 +14,7 @@ type Recipe struct {
 	steps []step
 	lease int64 // of the hub, when a plan aims at what it is for; 0: a second
 	work  int64 // for how long active work may go on after its end was asked for, when a plan aims at that
+	brief bool  // children end with their worker, when a plan aims at that
 	frail bool  // replicas are given up after one or two restarts, when a plan aims at that
 }
 
@@ -281,7 +282,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes)
+}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -380,6 +381,11 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 			p.Restarts[i].Max = 1 + more.IntN(2)
 		}
 		p.StartFails = 0.3 * float64(more.IntN(2))
+	}
+	for i := range p.Restarts {
+		if rec.brief {
+			p.Restarts[i].Policy = protocol.Temporary
+		}
 	}
 	p.Config.Failover = failover
 	p.Config = p.Config.WithDefaults()

@@ -34,6 +34,7 @@ var (
 	epochsGrow = promise{"epochs never fall", []string{sim.RuleEpoch}}
 	heals      = promise{"it heals alone", []string{sim.RuleHeal}}
 	kept       = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
+	backsOff   = promise{"refused writes back off", []string{sim.RuleBackOff}}
 )
 
 // rule is a safety rule that can be switched off.
@@ -120,6 +121,10 @@ var rules = []rule{
 	{"DropAfter", "an entry forgets whom its active replica waits for before that one serves", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 100, func(u *sim.Unsafe) { u.View.DropAfter = true }},
 	{"ReportFailing", "a node says that it gave a replica up while its handler still runs", "planned-changes-the-release-rule", "a replica is given up while its handler runs", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.Replica.ReportFailing = true }},
 	{"ForgetGivenUp", "an active replica that was given up counts as one that served", "planned-changes-the-release-rule", "a move's target gives up while it waits", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ForgetGivenUp = true }},
+	{"StopsKeepGone", "an entry names a node that is gone for as long as its child is being stopped", "placement", "a worker takes long to stop, and another node comes back", protocol.FailoverAuto, heals, 30, func(u *sim.Unsafe) { u.View.StopsKeepGone = true }},
+	{"EndedAnyway", "that a worker ended stops its child, whatever spec there is by now", "placement", "a temporary child ends and is started again", protocol.FailoverAuto, kept, 30, func(u *sim.Unsafe) { u.View.EndedAnyway = true }},
+	{"GuessSub", "a subscription whose change failed is taken as unchanged", "requests", "subscriptions change, and nobody knows whether they did", protocol.FailoverAuto, heals, 30, func(u *sim.Unsafe) { u.Replica.GuessSub = true }},
+	{"NoBackOff", "writes that NATS refuses are tried again at once", "bounds", "the storage is full", protocol.FailoverAuto, backsOff, 30, func(u *sim.Unsafe) { u.View.NoBackOff = true }},
 	{"ReportsInPart", "what a node still waits for is not looked at in its report", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
 }
 

@@ -10,7 +10,6 @@ type slot struct {
 	child   string
 	m       replica.Machine
 	gone    bool
-	open    bool
 	wakeAt  int64
 	busy    bool  // a handler runs
 	handler int64 // number of the last one
@@ -23,6 +22,10 @@ type slot struct {
 	run     uint64          // of the worker
 	live    map[uint64]bool // workers that were started and have not been stopped
 	failed  bool
+	told    uint64 // revision of the spec that it was last told to run by,
+	spec    uint64 // and of the one by which its worker runs
+	slow    int64  // for how long a worker takes to stop
+	lingers bool   // such a one is to stop
 }
 
 func (s *slot) step(e replica.Event) {
@@ -127,14 +130,16 @@ func (s *slot) begun(run uint64) {
 	if len(s.live) > 0 || s.work.runs {
 		s.h.p.w.breach(RuleOneRun, "%s starts a worker of %s while one runs", s.h.p.name, s.child)
 	}
-	s.run, s.live = run, map[uint64]bool{run: true}
+	s.run, s.live, s.spec = run, map[uint64]bool{run: true}, s.told
 }
 
 // stop stops a worker once its handler and its active work have ended: those of a failed worker, too, may go on.
 func (s *slot) stop(a replica.Stop) {
 	p := s.h.p
 	stopped := func() {
-		p.after(p.w.between(us, 5*ms), func() {
+		s.lingers = s.slow > 0
+		p.after(max(p.w.between(us, 5*ms), s.slow), func() {
+			s.slow, s.lingers = 0, false
 			delete(s.live, a.Run)
 			s.step(replica.Stopped{Run: a.Run})
 		})
@@ -147,7 +152,8 @@ func (s *slot) stop(a replica.Stop) {
 	stopped()
 }
 
-// subscribe has the server register the interest, or the end of it.
+// subscribe has the server register the interest, or the end of it. What fails may be carried out nevertheless, in the order in
+// which it was asked for.
 func (s *slot) subscribe(number uint64, open bool) {
 	h := s.h
 	do := func() {
@@ -155,16 +161,24 @@ func (s *slot) subscribe(number uint64, open bool) {
 		if c == nil || c.number != number {
 			return
 		}
-		h.p.after(h.p.w.latency()*2+max(0, c.outAt-h.p.w.now, c.inAt-h.p.w.now), func() {
-			if h.link != c {
-				return
-			}
-			if open {
-				s.open = true
-				s.step(replica.Opened{Conn: number, OK: true})
-			} else {
-				s.open = false
-				s.step(replica.Closed{Conn: number, OK: true})
+		i := h.interest(s.child)
+		at := max(h.p.w.now+h.p.w.latency()*2+max(0, c.outAt-h.p.w.now, c.inAt-h.p.w.now), i.until)
+		ok := !h.p.w.chance(h.p.w.unflushed)
+		switch {
+		case ok:
+			i.until = at
+			h.p.w.at(at, func() { i.open = open })
+		case h.p.w.chance(0.7):
+			i.until = at + h.p.w.between(0, sec)
+			h.p.w.at(i.until, func() { i.open = open })
+		}
+		h.p.after(at-h.p.w.now, func() {
+			switch {
+			case h.link != c:
+			case open:
+				s.step(replica.Opened{Conn: number, OK: ok})
+			default:
+				s.step(replica.Closed{Conn: number, OK: ok})
 			}
 		})
 	}

@@ -17,6 +17,7 @@ type stream struct {
 	idle   int64   // no leader before this instant
 	late   float64 // chance that a write takes effect after its writer gave up
 	mute   float64 // chance that an answer gets lost
+	full   int64   // writes are refused before this instant
 	was    *deposed
 	old    map[string][]view.Record // what phub stored, for those who meddle
 }
@@ -125,6 +126,21 @@ func (s *stream) ask(c *conn, do func() (answer func())) {
 			}
 		})
 	})
+}
+
+// noRoom is why a stream refuses writes.
+const noRoom = "insufficient storage"
+
+// take stores what a node writes, unless there is no room for it.
+func (s *stream) take(p *process, writes []view.Write) (rev uint64, o view.Outcome, cause string) {
+	if s.w.now < s.full {
+		s.w.check.refused(p, s.bucket)
+		return 0, view.Rejected, noRoom
+	}
+	s.w.check.writer = p
+	rev, o = s.store(p.name, writes)
+	s.w.check.writer = nil
+	return rev, o, ""
 }
 
 // store stores writes, all or none, and has them repeated to everybody.

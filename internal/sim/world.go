@@ -39,11 +39,13 @@ type world struct {
 	fifo     map[[2]*conn]int64
 	loss     float64 // of messages on their way
 	lag      float64 // chance that a message takes long
-	unsafe   Unsafe
-	healing  bool
-	healed   int64 // since when all is as it should be
-	broken   *Violation
-	trace    *trace
+	// unflushed is the chance that a change of subscriptions fails.
+	unflushed float64
+	unsafe    Unsafe
+	healing   bool
+	healed    int64 // since when all is as it should be
+	broken    *Violation
+	trace     *trace
 }
 
 // Violation is a promise that was broken.

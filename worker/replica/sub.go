@@ -10,11 +10,11 @@ func (m *Machine) takeConn(e Event) {
 		m.reconnected()
 	case Opened:
 		if e.Conn == m.conn && m.sub == subOpening {
-			m.sub = m.result(e.OK, subOpen)
+			m.sub = m.result(e.OK, subOpen, subClosed)
 		}
 	case Closed:
 		if e.Conn == m.conn && m.sub == subClosing {
-			m.sub = m.result(e.OK, subClosed)
+			m.sub = m.result(e.OK, subClosed, subOpen)
 		}
 	case Refused:
 		m.refused(e)
@@ -41,12 +41,16 @@ func (m *Machine) refused(e Refused) {
 // reconnected forgets what was subscribed and asked for over the connection before.
 func (m *Machine) reconnected() { m.sub, m.subAt, m.asked = subClosed, 0, false }
 
-func (m *Machine) result(ok bool, yes subscription) subscription {
+// result returns what a subscription is after a change that was carried out, or failed.
+func (m *Machine) result(ok bool, after, before subscription) subscription {
 	if ok {
 		m.subAt = 0
-		return yes
+		return after
 	}
 	m.subAt = m.now + m.limits.Retry
+	if m.limits.Unsafe.GuessSub {
+		return before
+	}
 	return subUnknown
 }
 

@@ -9,5 +9,6 @@ type Unsafe struct {
 	AnyRelease    bool // a release counts for whatever entry there is now
 	KeepTenure    bool // a new incarnation goes on with what the one before it served
 	LetGoWorking  bool // a replica lets go before its worker has heard that it is passive, and while its active work goes on
+	GuessSub      bool // a subscription whose change failed is taken as unchanged
 	ReportFailing bool // a replica is reported as given up while its handler still runs
 }
