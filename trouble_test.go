@@ -2,6 +2,7 @@ package phub_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,50 @@ func TestHub_SurvivesKVEdit(t *testing.T) {
 	h.eventually("the change is counted", func() bool {
 		st, err := h.client.Status(h.ctx(5 * time.Second))
 		return err == nil && st.Refused["settings"].Total == 1
+	})
+}
+
+// TestHub_SaysThatJetStreamHasNoQuorum stops two of three NATS servers, and starts them again: nothing can be stored meanwhile.
+func TestHub_SaysThatJetStreamHasNoQuorum(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.Cluster(t)
+	stays := cluster.Servers[0]
+	h := newTestHub(t, stays.URL())
+	log := &logBuffer{}
+	for _, name := range []string{"node1", "node2"} {
+		o := h.options(name)
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		h.joinWith(o)
+	}
+	h.start(pair("c0"))
+	cluster.Servers[1].Stop()
+	cluster.Servers[2].Stop()
+
+	const limit = 10 * time.Second // for as long it may be an election: see docs/nats.md
+	began := time.Now()
+	_, err := h.client.Start(h.ctx(30*time.Second), []phub.Spec{{Child: "c1", Kind: "who"}}, nil)
+	if took := time.Since(began); !errors.Is(err, phub.ErrNotStored) || took > limit+5*time.Second {
+		t.Errorf("start after %v: %v; expected ErrNotStored once it can't be an election", took, err)
+	}
+	began = time.Now()
+	_, err = h.client.Start(h.ctx(30*time.Second), []phub.Spec{{Child: "c2", Kind: "who"}}, nil)
+	if took := time.Since(began); !errors.Is(err, phub.ErrNotStored) || took > 3*time.Second {
+		t.Errorf("another start after %v: %v; expected ErrNotStored, soon", took, err)
+	}
+	if st, err := h.client.Status(h.ctx(5 * time.Second)); err != nil || len(st.Trouble) == 0 {
+		t.Errorf("found %+v, %v; expected what NATS does not answer in trouble", st, err)
+	}
+	said := strings.Count(log.String(), "NATS does not do what the hub needs")
+	if said == 0 || said > 2*6 {
+		t.Errorf("the log says it %d times, expected once for each node, bucket and way:\n%s", said, log)
+	}
+	for _, s := range cluster.Servers {
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.eventually("the hub starts children again", func() bool {
+		_, err := h.client.Start(h.ctx(5*time.Second), []phub.Spec{{Child: "c3", Kind: "who"}}, nil)
+		return err == nil
 	})
 }

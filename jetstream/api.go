@@ -85,6 +85,8 @@ func (s *Session) bucketError(doing string, b protocol.Bucket, err error) error 
 		err = fmt.Errorf("%s bucket %s: %w", doing, name, rejection)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s bucket %s: its stream does not answer; it may have no leader, or too few of its servers are there: %w", doing, name, err)
+	case codeOf(err) == codeSequenceInFlight:
+		return fmt.Errorf("%s bucket %s: its stream has not decided on an earlier write; too few of its servers may be there: %w", doing, name, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%s bucket %s: its stream has no leader at this moment, or it was deleted: %w", doing, name, portError(err))
 	default:

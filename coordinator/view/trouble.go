@@ -122,10 +122,15 @@ func (m *Machine) Troubles() []string {
 
 // blocked says what keeps this node from writing to one of the buckets, or from reading it, if that won't pass by itself; or "".
 func (m *Machine) blocked(buckets ...protocol.Bucket) string {
+	return m.standing((*trouble).lasts, buckets...)
+}
+
+// standing returns the texts of the buckets' troubles that are not over and of a kind; or "".
+func (m *Machine) standing(is func(*trouble) bool, buckets ...protocol.Bucket) string {
 	var texts []string
 	for _, b := range buckets {
 		for _, read := range []bool{false, true} {
-			if t := m.troubles[access{b, read}]; t != nil && t.since <= t.last && t.lasts() {
+			if t := m.troubles[access{b, read}]; t != nil && t.since <= t.last && is(t) {
 				texts = append(texts, t.text)
 			}
 		}
@@ -163,9 +168,14 @@ func (m *Machine) blockedDue() {
 func unknownResults(c *wait, cause string) []protocol.ChildResult {
 	results := slices.Clone(c.results)
 	for _, i := range c.begun {
-		results[i].Error = notStored("whether the " + c.request.verb + " of child " + results[i].Child + " takes effect is unknown: " + cause)
+		results[i].Error = c.unknown(results[i].Child, cause)
 	}
 	return results
+}
+
+// unknown says of a child that it is unknown whether it is changed.
+func (c *wait) unknown(child, cause string) *protocol.Problem {
+	return notStored("whether the " + c.request.verb + " of child " + child + " takes effect is unknown: " + cause)
 }
 
 // notStored is an answer to who asks for what NATS refuses.

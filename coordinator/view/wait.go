@@ -156,8 +156,11 @@ func (m *Machine) waitDue(c *wait) bool {
 		m.answerAskers(c, done, c.results)
 	} else if late := c.late(m.now.Mono); len(late) > 0 {
 		results := slices.Clone(c.results) // others wait on
+		cause := m.standing((*trouble).known, protocol.ChildrenBucket, protocol.PlacementBucket)
 		for _, i := range c.waiting {
-			m.resultDue(c, &results[i], true)
+			if m.resultDue(c, &results[i], true); cause != "" {
+				results[i].Error = c.unknown(results[i].Child, cause)
+			}
 		}
 		m.answerAskers(c, late, results)
 	}
