@@ -91,6 +91,7 @@ func (e *Entry) check() error {
 		distinct("replicas", e.Replicas, ".node", func(r Replica) string { return r.Node }),
 		distinct("after", e.After, "", func(n string) string { return n }),
 		distinct("failed", e.Failed, ".node", func(f Failure) string { return f.Node }),
+		distinct("failing", e.Failing, ".node", func(f Failure) string { return f.Node }),
 	)
 	if err != nil {
 		return err

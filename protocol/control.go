@@ -96,6 +96,8 @@ type ReplicaState struct {
 	Restarts  int    `json:"restarts,omitempty"`
 	LastError string `json:"last_error,omitempty"`
 	Since     string `json:"since,omitempty"`
+	// Failing: it was restarted so often that it is not made active for a time, while another one can be.
+	Failing bool `json:"failing,omitempty"`
 }
 
 // State is how far a replica is.
@@ -174,6 +176,7 @@ type Named struct {
 	NoActive   []string `json:"no_active,omitempty"`
 	Incomplete []string `json:"incomplete,omitempty"`
 	Failed     []string `json:"failed,omitempty"`
+	Failing    []string `json:"failing,omitempty"`
 	Lost       []string `json:"lost,omitempty"`
 }
 
@@ -189,6 +192,7 @@ type StatusResponse struct {
 	NoActive    int         `json:"no_active"`  // children without a living replica
 	Incomplete  int         `json:"incomplete"` // children with fewer replicas than wanted
 	Failed      int         `json:"failed"`     // children that some node gave up, and does not try again yet
+	Failing     int         `json:"failing"`    // children with a replica that keeps failing
 	Lost        int         `json:"lost"`       // nodes that are gone without having left, as long as their records are kept
 	Settled     bool        `json:"settled"`    // every node has carried out the current view
 	Named       Named       `json:"named"`

@@ -84,6 +84,9 @@ type Entry struct {
 	After []string `json:"after,omitempty"`
 	// Failed lists the nodes on which the replica was given up, and why.
 	Failed []Failure `json:"failed,omitempty"`
+	// Failing lists the nodes of passive replicas that kept failing, and why: for a time they are not made active while another
+	// one can be.
+	Failing []Failure `json:"failing,omitempty"`
 	// Pinned is the node to which somebody moved the active replica: balance leaves it there. It is
 	// forgotten when another node's replica becomes active.
 	Pinned string `json:"pinned,omitempty"`
@@ -108,7 +111,7 @@ type Replica struct {
 	Mode Mode `json:"mode"`
 }
 
-// Failure says that a node gave a replica up.
+// Failure says that a node gave a replica up, or that it keeps failing there.
 type Failure struct {
 	Node  string `json:"node"`
 	Error string `json:"error"`

@@ -84,9 +84,17 @@ func (a *app) replicaTable(c *phub.ChildInfo) {
 	a.printf("\n")
 	t := newTable("NODE", "MODE", "EPOCH", "STATE", "RESTARTS", "UP", "ERROR")
 	for _, r := range c.Replicas {
-		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), dash(string(r.State)), restartsOf(&r), age(r.Since), dash(cmp.Or(r.Error, r.LastError)))
+		t.add(r.Node, a.modeCell(r.Mode), fmt.Sprint(r.Epoch), stateOf(&r), restartsOf(&r), age(r.Since), dash(cmp.Or(r.Error, r.LastError)))
 	}
 	t.print(a.out)
+}
+
+// stateOf returns how far a replica is, and whether it keeps failing.
+func stateOf(r *phub.ReplicaState) string {
+	if r.Failing {
+		return dash(string(r.State)) + ", keeps failing"
+	}
+	return dash(string(r.State))
 }
 
 // restartsOf returns how often a replica was restarted, as far as its node told of it.

@@ -22,7 +22,7 @@ func (a *app) addStatus(cli *fisk.Application) {
 	c := &status{app: a}
 	cmd := cli.Command("status", "Health of the hub in one screen (read-only)").Action(a.does(a.asking(c.run)))
 	cmd.HelpLong("The first line is the verdict: OK, WARNING or CRITICAL, and the lines below it say why. CRITICAL: a child has no living replica. " +
-		"WARNING: less is there than is wanted, or a node is lost; its record is kept for an hour, or until a node of that name joins. " +
+		"WARNING: less is there than is wanted, a replica keeps failing, or a node is lost; its record is kept for an hour, or until a node of that name joins. " +
 		"Exit code 0 says that the hub answered and the verdict is OK or WARNING; 1, that it is CRITICAL, or that no hub answered.")
 	cmd.Flag("limit", "Show at most N children, 0 for none; default is 50").PlaceHolder("N").Default(fmt.Sprint(statusChildren)).Validator(isCount).IntVar(&c.limit)
 }
@@ -112,6 +112,7 @@ func judge(st *phub.Status) (health string, problems []string) {
 	warn(st.NoActive > 0, healthCritical, "%s without a living replica%s", plural(st.NoActive, "child", "children"), named(st.Named.NoActive, st.NoActive))
 	warn(st.Incomplete > 0, healthWarning, "%s with fewer replicas than wanted%s", plural(st.Incomplete, "child", "children"), named(st.Named.Incomplete, st.Incomplete))
 	warn(st.Failed > 0, healthWarning, "%s given up by a node%s", plural(st.Failed, "child", "children"), named(st.Named.Failed, st.Failed))
+	warn(st.Failing > 0, healthWarning, "%s with a replica that keeps failing%s", plural(st.Failing, "child", "children"), named(st.Named.Failing, st.Failing))
 	warn(st.Lost > 0, healthWarning, "%s lost%s", plural(st.Lost, "node", "nodes"), named(st.Named.Lost, st.Lost))
 	warn(!st.Settled, healthWarning, "view %d not carried out everywhere yet", st.View)
 	warn(len(st.BadEntries) > 0, healthWarning, "foreign entries in the buckets: %s", strings.Join(st.BadEntries, ", "))

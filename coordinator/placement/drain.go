@@ -1,6 +1,9 @@
 package placement
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Drain returns at most budget plans, each for another child, that bring what draining nodes hold a step nearer to others. It
 // may be called while other children are not ready, or fewer than wanted: these are left alone.
@@ -60,7 +63,8 @@ func (b *balancer) drainChild(k, p int) {
 	}
 }
 
-// successor returns the position of the passive replica that is best to hand over to, or 0.
+// successor returns the position of the passive replica that is best to hand over to, or 0: one that keeps failing only if there
+// is no other.
 func (b *balancer) successor(h *held) int {
 	best := 0
 	for q := 1; q < len(h.at); q++ {
@@ -68,7 +72,10 @@ func (b *balancer) successor(h *held) int {
 		if b.nodes[i].Draining {
 			continue
 		}
-		if best == 0 || b.compareLoad(b.actives[i]+1, i, b.actives[h.at[best]]+1, h.at[best]) < 0 {
+		if best == 0 || cmp.Or(
+			compareBool(h.failing(b.cluster, i), h.failing(b.cluster, h.at[best])),
+			b.compareLoad(b.actives[i]+1, i, b.actives[h.at[best]]+1, h.at[best]),
+		) < 0 {
 			best = q
 		}
 	}

@@ -73,6 +73,8 @@ func (h *held) mayDrop(c *cluster, first int) bool { return !h.Exclusive || h.re
 
 func (h *held) ready(c *cluster, i int) bool { return !slices.Contains(h.Unready, c.nodes[i].Name) }
 
+func (h *held) failing(c *cluster, i int) bool { return slices.Contains(h.Failing, c.nodes[i].Name) }
+
 // without returns a copy of order that lacks the element at k, with room for one more.
 func without(order []int, k int) []int {
 	o := make([]int, 0, len(order)+1)

@@ -88,7 +88,11 @@ func (b *balancer) mayMove(k, from, to int) bool {
 	if b.zone[from] != b.zone[to] && b.sharing(h.at, to) >= b.sharing(h.at, from) {
 		return false
 	}
-	return len(h.at) == 1 || !h.Exclusive || h.at[0] != from || b.successor(h) > 0
+	if len(h.at) == 1 || !h.Exclusive || h.at[0] != from {
+		return true
+	}
+	q := b.successor(h)
+	return q > 0 && !h.failing(b.cluster, h.at[q])
 }
 
 // move plans the hops of a path. Active replicas on it are only handed over; then the path is found
@@ -158,5 +162,6 @@ func (b *balancer) evenActives() {
 
 // mayLead reports whether child k may be handed over from one node to another.
 func (b *balancer) mayLead(k, _, to int) bool {
-	return b.still[k] && !b.nodes[to].Draining && slices.Contains(b.children[k].at[1:], to)
+	h := b.children[k]
+	return b.still[k] && !b.nodes[to].Draining && slices.Contains(h.at[1:], to) && !h.failing(b.cluster, to)
 }

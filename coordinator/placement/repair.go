@@ -11,7 +11,7 @@ import (
 // many replicas, or one on a node that is avoided or no longer listed. Plans are sorted by child.
 //
 // The active replica of an exclusive child stays where it is unless its node is avoided or unknown;
-// then the first ready one follows. What stays keeps its order, new replicas come last, and nothing
+// then the first ready one follows, of those that don't keep failing if there is one. What stays keeps its order, new replicas come last, and nothing
 // new goes to a draining node. One replica more than wanted is left alone while the child is Moving,
 // or while its first replica is not ready.
 func Repair(nodes []Node, children []Child) []Plan {
@@ -62,7 +62,10 @@ func (c *cluster) promote(h *held) []int {
 	if !h.Exclusive || len(order) == 0 || c.nodes[order[0]].Name == h.Current[0] {
 		return order
 	}
-	k := slices.IndexFunc(order, func(i int) bool { return h.ready(c, i) })
+	k := slices.IndexFunc(order, func(i int) bool { return h.ready(c, i) && !h.failing(c, i) })
+	if k < 0 {
+		k = slices.IndexFunc(order, func(i int) bool { return h.ready(c, i) })
+	}
 	if k <= 0 {
 		return order
 	}

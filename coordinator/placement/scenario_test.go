@@ -106,3 +106,45 @@ func TestScenario_DrainEmptiesANode(t *testing.T) {
 	h.settle(t, 100)
 	h.wantEven(t, "after the drain was taken back")
 }
+
+func TestScenario_AReplicaThatKeepsFailingIsNotMadeActive(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, "node1 node2 node3", 300)
+	h.settle(t, 50)
+	var failing []string
+	for _, name := range h.names {
+		if c := h.children[name]; c.Current[0] == "node2" { // all that were active there are handed over
+			c.Failing = []string{"node2"}
+			c.Current = []string{c.Current[1], "node2"}
+			failing = append(failing, name)
+		}
+	}
+	h.settle(t, 50)
+	for _, name := range failing {
+		if c := h.children[name]; c.Current[0] == "node2" {
+			t.Fatalf("%s is active where it keeps failing: %+v", name, *c)
+		}
+	}
+
+	c := h.children[failing[0]]
+	c.Want, c.Current = 3, []string{"node1", "node2", "node3"}
+	c.Avoid = []string{"node1"}
+	h.repair(t)
+	if c.Current[0] != "node3" {
+		t.Errorf("Repair passed over the replica that does not fail: %v", c.Current)
+	}
+
+	c.Avoid, c.Current = nil, []string{"node3", "node2", "node1"}
+	h.node("node3").Draining = true
+	h.settle(t, 50)
+	if c.Current[0] != "node1" {
+		t.Errorf("a drain handed over to %v, where it keeps failing on node2", c.Current)
+	}
+
+	c.Failing = []string{"node1", "node2"}
+	h.node("node1").Draining = true
+	h.settle(t, 50)
+	if c.Current[0] != "node2" {
+		t.Errorf("a drain left the child on %v: who keeps failing is better than nobody", c.Current)
+	}
+}

@@ -35,7 +35,8 @@ func (b *beats) kept(now, heartbeat time.Duration) bool {
 
 // takeReport notes what the running side says, and sends it on if it matters.
 func (m *Machine) takeReport(r protocol.Report) {
-	news := r.Settled != m.report.Settled || !slices.Equal(r.Failed, m.report.Failed) || !slices.Equal(r.Waiting, m.report.Waiting)
+	news := r.Settled != m.report.Settled || !slices.Equal(r.Failed, m.report.Failed) || !slices.Equal(r.Waiting, m.report.Waiting) ||
+		!slices.Equal(r.Restarted, m.report.Restarted)
 	if m.lead != nil {
 		m.lead.refused.add(m.now.Mono, r.Refused.Since(m.report.Refused))
 	}

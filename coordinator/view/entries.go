@@ -56,6 +56,7 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode})
 	}
 	e.Failed = m.failed(q.Child, q.Replicas)
+	e.Failing = m.failingIn(q.Child, q.Replicas, e.Exclusive)
 	if q.entry == nil {
 		e.Group = number
 		if m.history.Revision(q.Child) != 0 && e.Exclusive && !m.cfg.Unsafe.UnknownBefore {
@@ -75,13 +76,22 @@ func (m *Machine) failed(child string, replicas []string) []protocol.Failure {
 			failed = append(failed, m.lead.placing.failures[child][node].Failure)
 		}
 	}
-	for i := range failed {
-		failed[i].Error = protocol.Cut(failed[i].Error, max(failedBytes/len(failed), 64))
-	}
+	cutTexts(failed)
 	return failed
 }
 
-// failedBytes bounds the texts of all failures in one entry, in bytes: it must be stored, whatever the workers of
+// cutTexts shortens the texts of failures to what an entry has room for.
+func cutTexts(list []protocol.Failure) {
+	for i := range list {
+		list[i].Error = protocol.Cut(list[i].Error, max(failedBytes/len(list), 64))
+	}
+}
+
+func sameNodes(a, b []protocol.Failure) bool {
+	return slices.EqualFunc(a, b, func(x, y protocol.Failure) bool { return x.Node == y.Node })
+}
+
+// failedBytes bounds the texts of all failures of one kind in an entry, in bytes: it must be stored, whatever the workers of
 // many nodes have to say.
 const failedBytes = 64 << 10
 

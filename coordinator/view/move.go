@@ -43,6 +43,7 @@ func (m *Machine) moveRequest(r protocol.MoveRequest) *protocol.Problem {
 	case slices.Contains(m.avoided(r.Child), r.Node):
 		return &protocol.Problem{Code: protocol.CodeConflict, Message: "child " + r.Child + " was given up on node " + r.Node + " lately", Try: "phub child info " + r.Child}
 	}
+	m.forgiveFailing(r.Child, r.Node)
 	m.lead.placing.moves[r.Child] = r.Node
 	m.lead.placing.look(r.Child)
 	return nil

@@ -15,16 +15,17 @@ type placing struct {
 	after time.Duration   // but not before this instant: promotions go first
 	// unsettled are the children whose entry is not carried out by all its nodes, and since when.
 	unsettled map[string]time.Duration
-	queue     []planned         // what was planned and is not committed yet
-	queued    set               // the children in queue
-	failures  map[string]fails  // replicas that were given up
-	thaw      time.Duration     // when the next of them may be tried again; 0: none
-	waiting   map[string]set    // by node: what it says it waits for
-	balance   time.Duration     // the next step of balance not before this instant
-	balanced  bool              // nothing is left to balance
-	drainAt   time.Duration     // drains are looked at not before this instant
-	calm      time.Duration     // when what waits for calm was last looked at
-	moves     map[string]string // children that somebody asked to move, and where to
+	queue     []planned                      // what was planned and is not committed yet
+	queued    set                            // the children in queue
+	failures  map[string]fails               // replicas that were given up
+	failing   map[string]map[string]*failing // replicas that were restarted, by child and node
+	thaw      time.Duration                  // when the next of both may be tried again; 0: none
+	waiting   map[string]set                 // by node: what it says it waits for
+	balance   time.Duration                  // the next step of balance not before this instant
+	balanced  bool                           // nothing is left to balance
+	drainAt   time.Duration                  // drains are looked at not before this instant
+	calm      time.Duration                  // when what waits for calm was last looked at
+	moves     map[string]string              // children that somebody asked to move, and where to
 }
 
 type (
@@ -68,7 +69,7 @@ const (
 
 func (p *placing) reset() {
 	*p = placing{
-		dirty: map[string]bool{}, unsettled: map[string]time.Duration{}, failures: map[string]fails{},
+		dirty: map[string]bool{}, unsettled: map[string]time.Duration{}, failures: map[string]fails{}, failing: map[string]map[string]*failing{},
 		waiting: map[string]set{}, moves: map[string]string{}, all: true,
 	}
 }
@@ -92,6 +93,11 @@ func (m *Machine) leadLoaded() {
 		for _, f := range e.Failed {
 			m.remember(child, failure{Failure: f, spec: e.Spec}, coolDown)
 		}
+		for _, f := range e.Failing {
+			if slices.Contains(m.alive(e), f.Node) {
+				m.rememberFailing(child, f)
+			}
+		}
 	}
 }
 
@@ -107,7 +113,8 @@ func (m *Machine) placingCommit(c Commit) {
 		p.all, p.balanced = true, false
 		p.enqueue(nil)
 		p.balance = m.now.Mono + settleDelay
-		if len(c.lost()) > 0 {
+		if lost := c.lost(); len(lost) > 0 {
+			p.forgetFailing(lost)
 			p.after = m.now.Mono + repairHold
 			m.unsettleWaiting()
 		}
@@ -176,6 +183,7 @@ func (m *Machine) reported(node string, r protocol.Report) {
 	for _, f := range r.Failed {
 		m.replicaFailed(node, f)
 	}
+	m.noteRestarts(node, r.Restarted)
 	for child := range p.unsettled {
 		m.settleChild(child)
 	}
@@ -205,7 +213,7 @@ func (m *Machine) settleChild(child string) {
 		return
 	}
 	delete(p.unsettled, child)
-	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" {
+	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || m.failsNow(child, first(m.alive(e))) {
 		p.look(child)
 	}
 }
@@ -250,6 +258,7 @@ func (m *Machine) replicaFailed(node string, f protocol.Failed) {
 	if old := p.failures[f.Child][node]; old != nil && old.View == f.View {
 		return
 	}
+	delete(p.failing[f.Child], node) // it is not there any more
 	m.remember(f.Child, failure{Failure: protocol.Failure{Node: node, Error: f.Error, View: f.View}, spec: e.Spec}, 0)
 	p.touch(f.Child)
 	m.note(Warn, "replica of %s on %s given up: %s", f.Child, node, f.Error)
@@ -310,6 +319,7 @@ func (m *Machine) respecify(c SpecChange) {
 		return
 	}
 	delete(p.moves, c.Child)
+	delete(p.failing, c.Child)
 	m.forgetFailures(c.Child)
 }
 
@@ -342,7 +352,7 @@ func (m *Machine) thawed() {
 	if p.thaw == 0 || m.now.Mono < p.thaw {
 		return
 	}
-	p.thaw = 0
+	p.thaw = m.failingThawed()
 	for child, fs := range p.failures {
 		m.forgetFailures(child)
 		for _, f := range fs {

@@ -184,8 +184,11 @@ func (m *Machine) otherwise(child string) (planned, bool) {
 			return moved, true
 		}
 	}
+	if handed, ok := m.failingStep(q); ok {
+		return handed, true
+	}
 	outdated := len(q.Replicas) != len(e.Replicas) || e.Spec != rev || len(m.liveAfter(e)) != len(e.After) ||
-		len(m.failed(child, q.Replicas)) != len(e.Failed)
+		len(m.failed(child, q.Replicas)) != len(e.Failed) || !sameNodes(m.failingIn(child, q.Replicas, e.Exclusive), e.Failing)
 	return q, outdated
 }
 
@@ -233,6 +236,7 @@ func (m *Machine) planChildren() []placement.Child {
 		spec := m.specs.specs[name].spec
 		c := placement.Child{
 			Name: name, Want: spec.Redundancy.Replicas(nodes), Exclusive: spec.Redundancy.Exclusive(), Avoid: m.avoided(name),
+			Failing: m.sparedNodes(name),
 		}
 		if e := m.history.Entry(name); e != nil {
 			c.Current, c.Moving = m.alive(e), e.Moving

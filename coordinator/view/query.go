@@ -22,6 +22,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 		} else if m.carriedOut(r, e) {
 			s.State = protocol.Running
 		}
+		s.Failing = m.spared(child, r.Node)
 		m.addRestarts(&s, child)
 		states = append(states, s)
 	}

@@ -74,7 +74,7 @@ func (w *world) command(d *datadriven.TestData) error {
 		return w.forge(d)
 	case "start", "stop", "move", "ask":
 		return w.request(d)
-	case "get-ready", "hold", "linger", "fail", "finish":
+	case "get-ready", "hold", "linger", "fail", "finish", "restart":
 		return w.localCommand(d)
 	default:
 		p := w.nodes[name]
@@ -297,6 +297,12 @@ func (w *world) localCommand(d *datadriven.TestData) error {
 	case d.Cmd == "get-ready":
 		delete(p.local.held, child)
 		delete(p.local.ending, child)
+	case d.Cmd == "restart": // so often, for that reason: restart NODE CHILD TIMES ERROR
+		n, err := strconv.Atoi(d.CmdArgs[2].Key)
+		if err != nil {
+			return err
+		}
+		p.local.ended[child] = protocol.Restarted{Child: child, Restarts: p.local.ended[child].Restarts + n, Error: d.CmdArgs[3].Key}
 	default:
 		f := protocol.Failed{Child: child, View: p.local.told[child].View, Ended: d.Cmd == "finish"}
 		if !f.Ended {

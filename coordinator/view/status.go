@@ -13,6 +13,7 @@ const badEntryBytes = 256
 type condition struct {
 	want, have int
 	failed     bool
+	failing    bool // one of its replicas keeps failing
 }
 
 // condition looks at a child. A replica that was given up does not live, although the entry names it still.
@@ -22,7 +23,7 @@ func (m *Machine) condition(child string, spec *protocol.Spec) condition {
 	if e == nil {
 		return c
 	}
-	c.failed = len(e.Failed) > 0
+	c.failed, c.failing = len(e.Failed) > 0, len(m.sparedNodes(child)) > 0
 	for _, node := range m.alive(e) {
 		if m.gaveUp(node, e) {
 			c.failed = true
@@ -68,6 +69,9 @@ func (m *Machine) countChildren(s *protocol.StatusResponse) {
 		}
 		if c.failed {
 			count(child, &s.Failed, &s.Named.Failed)
+		}
+		if c.failing {
+			count(child, &s.Failing, &s.Named.Failing)
 		}
 	}
 }

@@ -88,5 +88,6 @@ type Unsafe struct {
 	StopsKeepGone bool // an entry names a node that is gone for as long as its child is being stopped
 	EndedAnyway   bool // that a worker ended stops its child, whatever spec there is by now
 	NoBackOff     bool // a write that was refused is tried again at once
+	KeepFailing   bool // an active replica that keeps failing stays active
 	AckEarly      bool // starts and stops are acknowledged before they are stored
 }

@@ -17,11 +17,12 @@ type local struct {
 	linger map[string]bool // children that take time to end
 	ending map[string]bool // those of them that are to end
 	failed []protocol.Failed
+	ended  map[string]protocol.Restarted // children whose worker was restarted
 	until  time.Duration
 }
 
 func (l *local) reset() {
-	l.told, l.ending, l.failed = map[string]protocol.Assignment{}, map[string]bool{}, nil
+	l.told, l.ending, l.failed, l.ended = map[string]protocol.Assignment{}, map[string]bool{}, nil, map[string]protocol.Restarted{}
 }
 
 func (l *local) assign(a view.Assign) {
@@ -35,6 +36,7 @@ func (l *local) assign(a view.Assign) {
 			l.told[x.Child] = x
 		} else {
 			delete(l.told, x.Child)
+			delete(l.ended, x.Child)
 			l.ending[x.Child] = l.linger[x.Child]
 		}
 	}
@@ -51,6 +53,9 @@ func (l *local) report(w *world) protocol.Report {
 		} else if l.told[child].Mode == protocol.Active {
 			r.Active++
 		}
+	}
+	for _, child := range slices.Sorted(maps.Keys(l.ended)) {
+		r.Restarted = append(r.Restarted, l.ended[child])
 	}
 	for child, ending := range l.ending {
 		if ending {

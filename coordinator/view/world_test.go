@@ -182,7 +182,7 @@ func (w *world) report() {
 
 func sameReport(x, y protocol.Report) bool {
 	return x.Settled == y.Settled && slices.Equal(x.Waiting, y.Waiting) && slices.Equal(x.Failed, y.Failed) &&
-		x.Children == y.Children && x.Active == y.Active
+		x.Children == y.Children && x.Active == y.Active && slices.Equal(x.Restarted, y.Restarted)
 }
 
 // check looks whether two replicas of one child serve that may not.

@@ -27,6 +27,7 @@ const (
 	RuleHeal      = "it heals by itself"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
+	RuleFailing   = "a replica that keeps failing loses the active role"
 	RuleEnds      = "what happens comes to an end"
 )
 

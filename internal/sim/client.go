@@ -255,19 +255,22 @@ func (c *client) long(f Fault) {
 	}
 }
 
-// failWorker has a worker end with an error.
+// failWorker has the worker that a fault is about end with an error.
 func (w *world) failWorker(f Fault) {
-	s := w.failing(f)
-	if s == nil {
-		return
+	if s := w.failing(f); s != nil {
+		w.endWorker(s, "failed")
 	}
+}
+
+// endWorker has a worker end with an error.
+func (w *world) endWorker(s *slot, why string) {
 	p := s.h.p
 	if k := w.client.names[s.child]; k != nil && k.spec.Restart.Policy == protocol.Temporary {
 		k.ended[k.lives[s.spec]] = true
 	}
 	p.arrived(func() {
-		w.tell(p.name, "its worker of %s fails", s.child)
-		s.step(replica.Ended{Run: s.run, Err: "failed"})
+		w.tell(p.name, "its worker of %s fails: %s", s.child, why)
+		s.step(replica.Ended{Run: s.run, Err: why})
 	})
 }
 

@@ -83,6 +83,8 @@ func (w *world) strike(f Fault) {
 	case Full:
 		s := w.streams[buckets[f.A%len(buckets)]]
 		s.full = max(s.full, w.now+f.For)
+	case Sick:
+		w.sicken(name, f)
 	}
 }
 

@@ -230,6 +230,9 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 		for _, f := range e.Failed {
 			c.Avoid = append(c.Avoid, f.Node)
 		}
+		for _, f := range e.Failing {
+			c.Failing = append(c.Failing, f.Node)
+		}
 		for _, r := range protocol.Derive(v, &e) {
 			c.Current = append(c.Current, r.Node)
 			if why := w.runs(child, r); why != "" && !w.lingers(child) {

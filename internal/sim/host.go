@@ -224,6 +224,9 @@ func (h *host) reportNow() protocol.Report {
 		if s.m.Role() >= replica.Active && f == nil {
 			r.Active++
 		}
+		if s.ends > 0 && len(r.Restarted) < protocol.MaxRestarted {
+			r.Restarted = append(r.Restarted, protocol.Restarted{Child: s.child, Restarts: s.ends, Error: "failed"})
+		}
 	}
 	return r
 }

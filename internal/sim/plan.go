@@ -21,6 +21,7 @@ type Plan struct {
 	Start      int64  // for how long a worker may take to start
 	StartFails float64
 	Work       int64                      // for how long active work may go on after its end was asked for; 0: it ends at once
+	Ailing     bool                       // whoever is sick must lose the active role: nothing else goes wrong
 	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
 	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
@@ -91,6 +92,7 @@ const (
 	SlowStop      // a worker will take long to stop
 	Unflushed     // changes of subscriptions fail, and have been carried out, or are later, or not at all
 	Full          // a stream refuses what is to be stored
+	Sick          // on one node, a child's worker ends with an error whenever it has been active for a while
 	kinds
 )
 
@@ -101,7 +103,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full",
+	"slow stop", "unflushed", "full", "sick",
 }
 
 // String returns the kind's name.
@@ -181,6 +183,7 @@ func PlanOf(seed uint64) Plan {
 	p.strangers(rand.New(rand.NewPCG(seed, 12)))
 	p.losses(rand.New(rand.NewPCG(seed, 13)))
 	p.refusals(rand.New(rand.NewPCG(seed, 14)))
+	p.sickness(rand.New(rand.NewPCG(seed, 15)))
 	return p
 }
 
@@ -250,7 +253,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

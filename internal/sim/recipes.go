@@ -15,6 +15,7 @@ type Recipe struct {
 	lease int64 // of the hub, when a plan aims at what it is for; 0: a second
 	work  int64 // for how long active work may go on after its end was asked for, when a plan aims at that
 	brief bool  // children end with their worker, when a plan aims at that
+	ail   bool  // whoever is sick must lose the active role, when a plan aims at that
 	frail bool  // replicas are given up after one or two restarts, when a plan aims at that
 }
 
@@ -282,7 +283,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes)
+}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes, sickRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -374,7 +375,7 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 	if rec.lease != 0 {
 		p.times(200*ms, rec.lease, 15*sec)
 	}
-	p.Work = rec.work
+	p.Work, p.Ailing = rec.work, rec.ail
 	if rec.frail {
 		more := rand.New(rand.NewPCG(seed, 4))
 		for i := range p.Restarts {

@@ -35,6 +35,7 @@ var (
 	heals      = promise{"it heals alone", []string{sim.RuleHeal}}
 	kept       = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
 	backsOff   = promise{"refused writes back off", []string{sim.RuleBackOff}}
+	recovers   = promise{"a failing replica", []string{sim.RuleFailing}}
 )
 
 // rule is a safety rule that can be switched off.
@@ -125,6 +126,7 @@ var rules = []rule{
 	{"EndedAnyway", "that a worker ended stops its child, whatever spec there is by now", "placement", "a temporary child ends and is started again", protocol.FailoverAuto, kept, 30, func(u *sim.Unsafe) { u.View.EndedAnyway = true }},
 	{"GuessSub", "a subscription whose change failed is taken as unchanged", "requests", "subscriptions change, and nobody knows whether they did", protocol.FailoverAuto, heals, 30, func(u *sim.Unsafe) { u.Replica.GuessSub = true }},
 	{"NoBackOff", "writes that NATS refuses are tried again at once", "bounds", "the storage is full", protocol.FailoverAuto, backsOff, 30, func(u *sim.Unsafe) { u.View.NoBackOff = true }},
+	{"KeepFailing", "an active replica that keeps failing stays active", "placement", "a worker keeps failing on one node", protocol.FailoverAuto, recovers, 30, func(u *sim.Unsafe) { u.View.KeepFailing = true }},
 	{"ReportsInPart", "what a node still waits for is not looked at in its report", "planned-changes-the-release-rule", "a child moves, and not all hear of it", protocol.FailoverAuto, oneActive, 30, func(u *sim.Unsafe) { u.View.ReportsInPart = true }},
 }
 

@@ -26,6 +26,7 @@ type slot struct {
 	spec    uint64 // and of the one by which its worker runs
 	slow    int64  // for how long a worker takes to stop
 	lingers bool   // such a one is to stop
+	ends    int    // of its workers, by themselves
 }
 
 func (s *slot) step(e replica.Event) {
@@ -41,10 +42,22 @@ func (s *slot) step(e replica.Event) {
 			}
 		}()
 	}
+	switch e := e.(type) {
+	case replica.Ended:
+		s.ended(e.Run)
+	case replica.StartFailed:
+		s.ended(e.Run)
+	}
 	for _, a := range s.m.Step(p.local(), e) {
 		p.do(func() { s.carryOut(a) })
 	}
 	p.do(s.stepped)
+}
+
+func (s *slot) ended(run uint64) {
+	if run == s.run {
+		s.ends++
+	}
 }
 
 // stepped does what follows from a step when its actions have been carried out.

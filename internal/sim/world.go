@@ -38,6 +38,7 @@ type world struct {
 	check    checker
 	fifo     map[[2]*conn]int64
 	loss     float64 // of messages on their way
+	sick     map[sick]bool
 	lag      float64 // chance that a message takes long
 	// unflushed is the chance that a change of subscriptions fails.
 	unflushed float64
@@ -66,7 +67,7 @@ func newWorld(p Plan, u Unsafe, t *trace) *world {
 		works:   rand.New(rand.NewPCG(p.Seed, 9+p.Salt)),
 		walls:   rand.New(rand.NewPCG(p.Seed, 1000+p.Salt)),
 		streams: map[protocol.Bucket]*stream{}, running: map[string]*process{},
-		fifo: map[[2]*conn]int64{},
+		fifo: map[[2]*conn]int64{}, sick: map[sick]bool{},
 	}
 	for i := range w.routes {
 		w.routes[i] = &route{since: -1 << 60}

@@ -31,8 +31,8 @@ func (m *Machine) Door(now int64) Verdict {
 		return Refuse
 	case m.life == Running:
 		return Serve
-	case m.role == Draining:
-		return Refuse
+	case m.role == Draining && (m.fail != nil || !m.want.Assigned):
+		return Refuse // no worker follows that could serve it
 	}
 	return m.held(now)
 }

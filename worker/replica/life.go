@@ -90,7 +90,9 @@ func (m *Machine) forgive() { m.fail, m.restarts, m.startAt = nil, nil, 0 }
 
 func (m *Machine) stop(graceful bool) {
 	m.life = Stopping
-	m.hold = m.now + m.limits.Hold
+	if m.role != Draining { // a successor waits
+		m.hold = m.now + m.limits.Hold
+	}
 	m.do(Stop{m.run, graceful})
 }
 

@@ -27,6 +27,7 @@ func (m *Machine) stepRole() bool {
 	case Holding, Active:
 		m.hold = m.now + m.limits.Hold
 	case Draining:
+		m.hold = m.now + m.limits.Hold // for a worker that is being restarted
 		m.cancel = m.now + m.limits.Drain
 		m.abandon = m.cancel + m.limits.Grace
 	}
