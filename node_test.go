@@ -197,6 +197,41 @@ func TestHub_WorkersThatEndAreTold(t *testing.T) {
 	})
 }
 
+// listener wants to know its mode.
+type listener struct{ phub.HandlerFunc }
+
+func (listener) ModeChanged(context.Context, phub.ModeChange) {}
+
+// Whoever starts a child whose worker will wait for changes of its mode in vain hears of it from the start's answer. And
+// of each replica it is told since when it runs, restarted or not.
+func TestHub_AWorkerThatIsNeverToldItsModeIsNoticed(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	o := h.options("node1")
+	o.Kinds["listener"] = func(phub.Replica) (phub.Worker, error) {
+		return listener{func(context.Context, *phub.Message) ([]byte, error) { return nil, nil }}, nil
+	}
+	h.joinWith(o)
+	began := time.Now().Add(-time.Second)
+	r := h.start(phub.Spec{Child: "a", Kind: "listener"})[0]
+	if want := "its worker has ModeChanged, which is never called: the child's redundancy_signal is none; start it with all, active or passive"; r.Error != nil ||
+		len(r.Replicas) != 1 || r.Replicas[0].Notice != want {
+		t.Errorf("found %+v, expected the notice %q", r, want)
+	}
+	for _, s := range []phub.Spec{{Child: "b", Kind: "listener", Redundancy: phub.Redundancy{Signal: phub.SignalActive}}, {Child: "c", Kind: "who"}} {
+		if r := h.start(s)[0]; r.Error != nil || len(r.Replicas) != 1 || r.Replicas[0].Notice != "" {
+			t.Errorf("found %+v, expected no notice", r)
+		}
+	}
+	info, err := h.client.Info(h.ctx(5*time.Second), "c")
+	if err != nil || len(info.Replicas) != 1 {
+		t.Fatalf("found %+v, %v", info, err)
+	}
+	if since, err := time.Parse(time.RFC3339, info.Replicas[0].Since); err != nil || since.Before(began) || since.After(time.Now()) {
+		t.Errorf("it runs since %q, expected an instant after %v", info.Replicas[0].Since, began)
+	}
+}
+
 func TestHub_StartSaysWhatDoesNotRun(t *testing.T) {
 	t.Parallel()
 	h := newTestHub(t, natstest.Single(t).URL())

@@ -35,7 +35,19 @@ func (r *Report) check() error {
 			return at(index("report.failed", i, ".child"), err)
 		}
 	}
-	return checkRestarted(r.Restarted)
+	return first(checkRestarted(r.Restarted), checkNotices(r.Notices))
+}
+
+func checkNotices(list []Notice) error {
+	if n := len(list); n > MaxNotices {
+		return &FieldError{"report.notices", fmt.Sprintf("%d children", n), fmt.Sprintf("at most %d", MaxNotices)}
+	}
+	for i, n := range list {
+		if err := ValidateChild(n.Child); err != nil {
+			return at(index("report.notices", i, ".child"), err)
+		}
+	}
+	return nil
 }
 
 func checkRestarted(list []Restarted) error {

@@ -91,11 +91,15 @@ type ReplicaState struct {
 	// State is running, starting or failed.
 	State State  `json:"state"`
 	Error string `json:"error,omitempty"`
-	// Restarts is how often its worker was restarted since the replica came to this node, LastError why it ended last, Since when the
-	// present one started. A node tells of the 64 replicas that ended last; of the others nothing is said.
+	// Restarts is how often its worker was restarted since the replica came to this node, LastError why it ended last. A node tells
+	// of the 64 replicas that ended last; of the others nothing is said.
 	Restarts  int    `json:"restarts,omitempty"`
 	LastError string `json:"last_error,omitempty"`
-	Since     string `json:"since,omitempty"`
+	// Since is when the present worker started; of a replica of which no restart is told, when it came to this node. Empty while none
+	// runs, or if that is not known.
+	Since string `json:"since,omitempty"`
+	// Notice is what whoever started the child should know of a replica that runs.
+	Notice string `json:"notice,omitempty"`
 	// Failing: it was restarted so often that it is not made active for a time, while another one can be.
 	Failing bool `json:"failing,omitempty"`
 }

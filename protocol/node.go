@@ -102,6 +102,8 @@ type Report struct {
 	// Restarted has the replicas whose workers were restarted since they came to this node: those that ended last, at most
 	// MaxRestarted, sorted by name.
 	Restarted []Restarted `json:"restarted,omitempty"`
+	// Notices says what is odd about replicas that run: of those that started last, at most MaxNotices, sorted by name.
+	Notices []Notice `json:"notices,omitempty"`
 	// Refused counts the input that the node refused since its process began.
 	Refused RefusedCounts `json:"refused,omitzero"`
 	// Trouble is what NATS refuses the node, or does not answer, in NATS's own words. At most MaxTrouble texts.
@@ -142,6 +144,18 @@ type Restarted struct {
 	Restarts int    `json:"restarts"`
 	Error    string `json:"error,omitempty"` // empty if it ended without one
 	Since    string `json:"since,omitempty"` // RFC 3339, by the node's clock; empty while none runs
+}
+
+// MaxNotices bounds the notices in one Report, and MaxNotice the text of each, in bytes.
+const (
+	MaxNotices = 64
+	MaxNotice  = 256
+)
+
+// Notice is something about a replica that works, and that whoever started it should know.
+type Notice struct {
+	Child string `json:"child"`
+	Text  string `json:"text"`
 }
 
 // Failed says that a replica does not run and will not be restarted by its node.

@@ -109,6 +109,8 @@ type Replica struct {
 	Node string `json:"node"`
 	// Mode is what a reader of the bucket wants to see. phub itself derives it: see Derive.
 	Mode Mode `json:"mode"`
+	// Since is when it came to this node, by the coordinator's clock, for people: RFC 3339.
+	Since string `json:"since,omitempty"`
 }
 
 // Failure says that a node gave a replica up, or that it keeps failing there.

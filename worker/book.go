@@ -19,6 +19,8 @@ type book struct {
 	since    map[*slot]uint64 // the same of failed ones
 	restarts map[*slot]restarts
 	ends     uint64 // counts the ends of workers
+	notices  map[*slot]notice
+	noticed  uint64 // counts the notices
 	children int
 	active   int
 	changed  chan struct{} // room for one
@@ -31,7 +33,7 @@ type line struct {
 
 func newBook() *book {
 	return &book{
-		waiting: map[*slot]uint64{}, failed: map[*slot]protocol.Failed{}, since: map[*slot]uint64{}, restarts: map[*slot]restarts{},
+		waiting: map[*slot]uint64{}, failed: map[*slot]protocol.Failed{}, since: map[*slot]uint64{}, restarts: map[*slot]restarts{}, notices: map[*slot]notice{},
 		changed: make(chan struct{}, 1),
 	}
 }
@@ -123,6 +125,7 @@ func (b *book) report(payload int) protocol.Report {
 	r.Failed, before = b.oldestFailed(min(maxReportBytes, payload/4))
 	r.Settled = min(r.Settled, before)
 	r.Restarted = b.restarted(payload / 8)
+	r.Notices = b.noticesIn(payload / 8)
 	return r
 }
 

@@ -71,6 +71,7 @@ func (b *book) forget(s *slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.restarts, s)
+	delete(b.notices, s)
 }
 
 // restarted returns what a report says of restarts. The book's lock is held; room is for how many bytes of JSON: those that

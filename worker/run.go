@@ -61,6 +61,7 @@ func (s *slot) start(a replica.Start) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r := &run{id: a.Run, spec: a.Spec, ctx: ctx, cancel: cancel, node: s.h.cfg.Node, made: make(chan struct{})}
 	s.run, s.proving = r, false
+	s.h.book.withdraw(s)
 	s.mail.tells = nil
 	if s.mail.busy { // the worker before was abandoned in its handler
 		s.mail.loop = 0
@@ -104,6 +105,7 @@ func (s *slot) warnDeaf(r *run) {
 	if listens && !optional && r.spec.Redundancy.Signal == protocol.SignalNone {
 		s.h.cfg.Logger.Warn("a worker has ModeChanged, which is never called: its child's redundancy_signal is none; start it with all, active or passive",
 			"child", s.child, "kind", r.spec.Kind)
+		s.h.book.notice(s, "its worker has ModeChanged, which is never called: the child's redundancy_signal is none; start it with all, active or passive")
 	}
 }
 

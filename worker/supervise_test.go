@@ -386,6 +386,36 @@ func TestHost_RestartsInReportsAreBounded(t *testing.T) {
 	})
 }
 
+// Of the replicas about which there is something to know, a report has those that started last, and none that is no more.
+func TestHost_NoticesInReportsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, newBus(), "n1", kindOf(newRecorder()))
+		defer n.stop(t)
+		signal := func(child string, view uint64, s protocol.Signal) protocol.Assignment {
+			a := passive(child, view)
+			spec := *a.Spec
+			spec.Redundancy.Signal = s
+			a.Spec, a.SpecRev = &spec, view
+			return a
+		}
+		for i := range 100 {
+			n.assign(uint64(i+1), signal(fmt.Sprintf("c%03d", i), uint64(i+1), protocol.SignalNone))
+			synctest.Wait()
+		}
+		r := n.Report()
+		if len(r.Notices) != protocol.MaxNotices || r.Notices[0].Child != "c036" || !strings.Contains(r.Notices[0].Text, "ModeChanged, which is never called") {
+			t.Fatalf("found %d notices, the first %+v, expected %d from c036 on", len(r.Notices), r.Notices[0], protocol.MaxNotices)
+		}
+		n.assign(101, none("c099", 101), signal("c098", 101, protocol.SignalAll))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r := n.Report(); len(r.Notices) != protocol.MaxNotices-2 || r.Notices[len(r.Notices)-1].Child != "c097" {
+			t.Errorf("found %+v, expected none of c098, which hears of its mode now, and of c099, which is gone", r.Notices)
+		}
+	})
+}
+
 func TestHost_ReportIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

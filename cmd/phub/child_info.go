@@ -61,6 +61,11 @@ func (a *app) showChild(c *phub.ChildInfo) {
 	}
 	t.print(a.out)
 	a.replicaTable(c)
+	for _, r := range c.Replicas {
+		if r.Notice != "" {
+			a.printf("\nNotice from %s: %s\n", r.Node, r.Notice)
+		}
+	}
 	if c.Omitted > 0 {
 		a.printf("… and %d more\n", c.Omitted)
 	}

@@ -319,6 +319,20 @@ func TestChildStart(t *testing.T) {
 	}
 }
 
+func TestChildStart_NoticesAreOnStderr(t *testing.T) {
+	t.Parallel()
+	hub := newFakeHub(t)
+	hub.control(protocol.VerbStart, protocol.StartResponse{Results: []phub.ChildResult{{Child: "c1", Replicas: []phub.ReplicaState{
+		{Node: "node1", Mode: phub.Active, State: protocol.Running, Notice: "it is deaf"}, {Node: "node2", Mode: phub.Passive, State: protocol.Running, Notice: "it is deaf"},
+	}}}})
+	r := hub.run("child", "start", "c1", "-k", "mine")
+	r.want(t, 0, "c1  node1 active, node2 passive\n", "phub: child c1: it is deaf\n")
+	if strings.Count(r.err, "it is deaf") != 1 {
+		t.Errorf("stderr has %q, expected it once", r.err)
+	}
+	hub.run("child", "start", "c1", "-k", "mine", "--json").want(t, 0, `"notice": "it is deaf"`, "phub: child c1: it is deaf\n")
+}
+
 func TestChildStart_FlagsMakeTheSpec(t *testing.T) {
 	t.Parallel()
 	c := &childStart{

@@ -25,6 +25,7 @@ func (a *app) report(verb string, results []phub.ChildResult, err error) error {
 	} else {
 		a.reportText(verb, results, err)
 	}
+	a.reportNotices(results)
 	failed, silent := 0, 0
 	for i := range results {
 		failed += min(len(troubles(&results[i])), 1)
@@ -55,6 +56,25 @@ func reportJSON(results []phub.ChildResult) any {
 	return struct {
 		Results []phub.ChildResult `json:"results"`
 	}{append([]phub.ChildResult{}, results...)}
+}
+
+// reportNotices says on stderr what whoever started children should know of them, of the first ones.
+func (a *app) reportNotices(results []phub.ChildResult) {
+	shown := 0
+	for i := range results {
+		for _, rep := range results[i].Replicas {
+			if rep.Notice == "" {
+				continue
+			}
+			if shown++; shown <= listed {
+				a.warnf("phub: child %s: %s\n", results[i].Child, rep.Notice)
+			}
+			break
+		}
+	}
+	if shown > listed {
+		a.warnf("phub: … and %d more such children; phub child info shows each\n", shown-listed)
+	}
 }
 
 func (a *app) reportText(verb string, results []phub.ChildResult, err error) {

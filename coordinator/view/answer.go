@@ -82,6 +82,7 @@ func shorten(r *protocol.ChildResult, text, replicas int) {
 	r.Replicas = slices.Clone(r.Replicas[:keep])
 	for i := range r.Replicas {
 		r.Replicas[i].Error = protocol.Cut(r.Replicas[i].Error, text)
+		r.Replicas[i].Notice = protocol.Cut(r.Replicas[i].Notice, text)
 		r.Replicas[i].LastError = protocol.Cut(r.Replicas[i].LastError, text)
 	}
 }

@@ -48,12 +48,17 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 			e.Exclusive = q.entry.Exclusive // what stands in the bucket may be somebody else's
 		}
 	}
+	since := m.sinceWhen(q.entry)
 	for i, n := range q.Replicas {
 		mode := protocol.Passive
 		if i == 0 || !e.Exclusive {
 			mode = protocol.Active
 		}
-		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode})
+		at, there := since[n]
+		if !there {
+			at = m.wall()
+		}
+		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode, Since: at})
 	}
 	e.Failed = m.failed(q.Child, q.Replicas)
 	e.Failing = m.failingIn(q.Child, q.Replicas, e.Exclusive)
@@ -66,6 +71,21 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 	}
 	m.follow(&e, q)
 	return e
+}
+
+// sinceWhen returns since when the living replicas of an entry are on their nodes.
+func (m *Machine) sinceWhen(e *Placed) map[string]string {
+	if e == nil {
+		return nil
+	}
+	since := make(map[string]string, len(e.Replicas))
+	alive := m.alive(e)
+	for _, r := range e.Replicas {
+		if slices.Contains(alive, r.Node) {
+			since[r.Node] = protocol.Cut(r.Since, len(protocol.TimeLayout))
+		}
+	}
+	return since
 }
 
 // failed returns where a child's replica was given up, as long as it is not tried there again.

@@ -213,7 +213,7 @@ func (m *Machine) settleChild(child string) {
 		return
 	}
 	delete(p.unsettled, child)
-	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || m.failsNow(child, first(m.alive(e))) {
+	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) {
 		p.look(child)
 	}
 }

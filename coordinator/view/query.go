@@ -23,7 +23,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 			s.State = protocol.Running
 		}
 		s.Failing = m.spared(child, r.Node)
-		m.addRestarts(&s, child)
+		m.addSaid(&s, e)
 		states = append(states, s)
 	}
 	for _, f := range e.Failed {
@@ -32,15 +32,19 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 	return states
 }
 
-// addRestarts adds what the node says of the restarts of a replica.
-func (m *Machine) addRestarts(s *protocol.ReplicaState, child string) {
+// addSaid adds what the node says of a replica, and since when it runs: that the entry says of one that was not restarted.
+func (m *Machine) addSaid(s *protocol.ReplicaState, e *Placed) {
+	if i := slices.IndexFunc(e.Replicas, func(r protocol.Replica) bool { return r.Node == s.Node }); s.State == protocol.Running {
+		s.Since = protocol.Cut(e.Replicas[i].Since, len(protocol.TimeLayout))
+	}
 	rep, _ := m.reportOf(s.Node)
-	for i := range rep.Restarted {
-		if r := &rep.Restarted[i]; r.Child == child {
-			s.Restarts, s.LastError = r.Restarts, protocol.Cut(r.Error, protocol.MaxText)
-			s.Since = protocol.Cut(r.Since, len(protocol.TimeLayout))
-			return
-		}
+	if i := slices.IndexFunc(rep.Restarted, func(r protocol.Restarted) bool { return r.Child == e.Child }); i >= 0 {
+		r := &rep.Restarted[i]
+		s.Restarts, s.LastError = r.Restarts, protocol.Cut(r.Error, protocol.MaxText)
+		s.Since = protocol.Cut(r.Since, len(protocol.TimeLayout))
+	}
+	if i := slices.IndexFunc(rep.Notices, func(n protocol.Notice) bool { return n.Child == e.Child }); i >= 0 && s.State == protocol.Running {
+		s.Notice = protocol.Cut(rep.Notices[i].Text, protocol.MaxNotice)
 	}
 }
 
