@@ -33,7 +33,7 @@ func TestKinds_AChildRunsWhereItsKindDoes(t *testing.T) {
 	asks("a", "node3")
 
 	res := h.start(phub.Spec{Child: "b", Kind: "later"})[0]
-	if res.Error == nil || !strings.Contains(res.Error.Message, `does not run kind "later"; it runs: broken, `) {
+	if res.Error == nil || !strings.Contains(res.Error.Message, `no node runs kind "later"; the hub's nodes run: broken, `) {
 		t.Errorf("a child of a kind that no node runs: %+v", res)
 	}
 	joinFor("node4", "later")

@@ -234,7 +234,7 @@ func newNode(o Options) *Node {
 		Changed: func() { n.coord.Changed() },
 	})
 	n.coord = coordinator.New(withRules(coordinator.Config{
-		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Version: Version, Want: o.Config,
+		Hub: o.Hub, Node: o.Name, Labels: o.Labels, Capacity: o.Capacity, Kinds: protocol.AnnouncedKinds(o.Kinds), Version: Version, Want: o.Config,
 		Keys: n.keys, Now: clock.Now, Local: n.host, Refused: n.refused, Logger: o.Logger,
 	}))
 	go n.run(ctx)

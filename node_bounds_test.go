@@ -19,7 +19,7 @@ func TestHub_ManyThatFailAtOnceAreAllToldOf(t *testing.T) {
 	const children = 1700
 	specs := make([]phub.Spec, children)
 	for i := range specs {
-		specs[i] = phub.Spec{Child: fmt.Sprintf("c%d", i), Kind: "nowhere"}
+		specs[i] = phub.Spec{Child: fmt.Sprintf("c%d", i), Kind: "broken", Restart: phub.Restart{Policy: phub.Temporary}}
 	}
 	for _, r := range h.start(specs...) {
 		if r.Error == nil {

@@ -45,7 +45,7 @@ func TestNode_ItsLogIsBounded(t *testing.T) {
 	const children = 1000
 	specs := make([]phub.Spec, children)
 	for i := range specs {
-		specs[i] = phub.Spec{Child: fmt.Sprintf("c%d", i), Kind: "nowhere"}
+		specs[i] = phub.Spec{Child: fmt.Sprintf("c%d", i), Kind: "broken", Restart: phub.Restart{Policy: phub.Temporary}}
 	}
 	h.start(specs...)
 	refused, told := uint64(0), uint64(0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/phub-io/phub"
 	"github.com/phub-io/phub/internal/natstest"
+	"github.com/phub-io/phub/protocol"
 )
 
 // testHub is a hub of nodes in this process, on an embedded NATS.
@@ -197,6 +199,44 @@ func TestHub_WorkersThatEndAreTold(t *testing.T) {
 	})
 }
 
+// Of two nodes only one runs a kind. The other one is never tried, and a kind that nobody runs is answered at once.
+func TestHub_AChildGoesToNodesThatRunItsKind(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	h.join("node1")
+	o := h.options("node2")
+	o.Kinds["special"] = who
+	h.joinWith(o)
+	var specs []phub.Spec
+	for i := range 10 {
+		specs = append(specs, phub.Spec{Child: fmt.Sprint("c", i), Kind: "special"})
+	}
+	for _, r := range h.start(specs...) {
+		if r.Error != nil || len(r.Replicas) != 1 || r.Replicas[0].Node != "node2" {
+			t.Errorf("found %+v, expected it on node2 only", r)
+		}
+	}
+	st, err := h.client.Status(h.ctx(5 * time.Second))
+	if err != nil || st.Failed != 0 {
+		t.Errorf("found %+v, %v, expected that nobody gave one up", st, err)
+	}
+	r := h.start(phub.Spec{Child: "rare", Kind: "rare"})[0]
+	if want := `no node runs kind "rare"; the hub's nodes run: broken, special, who`; r.Error == nil || !strings.Contains(r.Error.Message, want) {
+		t.Errorf("found %v, expected %q", r.Error, want)
+	}
+	nodes, err := h.client.Nodes(h.ctx(5 * time.Second))
+	if err != nil || len(nodes.Nodes) != 2 || !slices.Equal(nodes.Nodes[0].Kinds, []string{"broken", "who"}) || !slices.Equal(nodes.Nodes[1].Kinds, []string{"broken", "special", "who"}) {
+		t.Errorf("found %+v, %v", nodes, err)
+	}
+	o = h.options("node3")
+	o.Kinds["rare"] = who
+	h.joinWith(o)
+	h.eventually("the child runs where its kind is", func() bool {
+		info, err := h.client.Info(h.ctx(5*time.Second), "rare")
+		return err == nil && len(info.Replicas) == 1 && info.Replicas[0].Node == "node3" && info.Replicas[0].State == protocol.Running
+	})
+}
+
 // listener wants to know its mode.
 type listener struct{ phub.HandlerFunc }
 
@@ -262,9 +302,9 @@ func TestHub_UnknownKindAndFailingStartAreToldPerChildAndNode(t *testing.T) {
 	h := newTestHub(t, natstest.Single(t).URL())
 	h.join("node1", "node2")
 	results := h.start(phub.Spec{Child: "a", Kind: "nonsense"}, phub.Spec{Child: "b", Kind: "broken"}, pair("c"))
-	for _, r := range results[:2] {
-		if r.Error == nil || len(r.Replicas) != 2 {
-			t.Errorf("found %+v, expected an error and two failed replicas", r)
+	for i, failed := range []int{0, 2} {
+		if r := results[i]; r.Error == nil || len(r.Replicas) != failed {
+			t.Errorf("found %+v, expected an error and %d failed replicas", r, failed)
 		}
 	}
 	if r := results[2]; r.Error != nil {

@@ -19,7 +19,8 @@ import (
 type Config struct {
 	Hub, Node string
 	Labels    map[string]string
-	Capacity  int // 0 means 1
+	Capacity  int      // 0 means 1
+	Kinds     []string // that the node announces; see protocol.AnnouncedKinds
 	Version   string
 	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
 	Want protocol.Config
@@ -72,7 +73,7 @@ func New(cfg Config) *Coordinator {
 	c := &Coordinator{
 		cfg: cfg, subjects: protocol.SubjectsOf(cfg.Hub),
 		machine: view.New(view.Config{
-			Hub: cfg.Hub, Node: cfg.Node, Keys: cfg.Keys, Labels: cfg.Labels, Capacity: cfg.Capacity,
+			Hub: cfg.Hub, Node: cfg.Node, Keys: cfg.Keys, Labels: cfg.Labels, Capacity: cfg.Capacity, Kinds: cfg.Kinds,
 			Version: cfg.Version, Want: cfg.Want, Unsafe: cfg.Unsafe,
 		}),
 		admitted: make(chan struct{}), drain: make(chan struct{}), leave: make(chan struct{}), changed: make(chan struct{}, 1),

@@ -175,5 +175,16 @@ func beatBytes(b *protocol.Beat) int {
 	for k, v := range b.Labels {
 		n += len(k) + len(v)
 	}
+	for _, r := range b.Report.Restarted {
+		n += each + len(r.Child) + len(r.Error)
+	}
+	for _, x := range b.Report.Notices {
+		n += each + len(x.Child) + len(x.Text)
+	}
+	for _, list := range [][]string{b.Report.Trouble, b.Kinds} {
+		for _, text := range list {
+			n += each + len(text)
+		}
+	}
 	return n
 }

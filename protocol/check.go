@@ -64,7 +64,7 @@ func (e *FieldError) in(list string, i int) error {
 }
 
 func (m *Member) check(view uint64) *FieldError {
-	return asField(first(m.Incarnation.check(), between("since", m.Since, 1, view), checkLoad(m.Labels, m.Capacity)))
+	return asField(first(m.Incarnation.check(), between("since", m.Since, 1, view), checkLoad(m.Labels, m.Capacity), checkKinds(m.Kinds)))
 }
 
 func (d *Departure) check(view uint64) *FieldError {

@@ -4,7 +4,7 @@ import "fmt"
 
 func (b *Beat) check() error {
 	err := first(
-		b.Incarnation.check(), b.Status.check(), checkLoad(b.Labels, b.Capacity),
+		b.Incarnation.check(), b.Status.check(), checkLoad(b.Labels, b.Capacity), checkKinds(b.Kinds),
 		b.Conn.check("conn"), b.Confirms.check("confirms"),
 	)
 	if err != nil {

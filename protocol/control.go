@@ -170,6 +170,8 @@ type NodeInfo struct {
 	NodeRecord
 	Member      bool `json:"member"`
 	Coordinator bool `json:"coordinator"`
+	// Kinds are those that a member runs; nothing: not known, as of a node of an earlier build.
+	Kinds []string `json:"kinds,omitempty"`
 }
 
 // MaxNamed is how many names a status has of each kind.

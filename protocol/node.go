@@ -70,6 +70,7 @@ type Beat struct {
 	Status   Status            `json:"status"` // up, draining, or left: asks to be let go
 	Labels   map[string]string `json:"labels,omitempty"`
 	Capacity int               `json:"capacity,omitempty"`
+	Kinds    []string          `json:"kinds,omitempty"` // that it runs, sorted; see AnnouncedKinds. Nothing: not known
 	// View is the newest view that the node follows. A coordinator takes no heartbeat by a view from before its time: it may
 	// have been sent to a predecessor, and be sent again by somebody else.
 	View uint64 `json:"view"`

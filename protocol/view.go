@@ -31,6 +31,8 @@ type Member struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Capacity int               `json:"capacity,omitempty"` // 0 means 1: its share of load relative to others
 	Draining bool              `json:"draining,omitempty"`
+	// Kinds are those that it runs, as it announced them; nothing: not known.
+	Kinds []string `json:"kinds,omitempty"`
 }
 
 // Departure says in which view an incarnation ceased to be a member. It stays in the view until no

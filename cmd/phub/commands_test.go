@@ -61,7 +61,7 @@ func TestStatus_Screen(t *testing.T) {
 	hub := lively(t)
 	r := hub.run("status")
 	r.want(t, 0, "OK  hub h: 2 nodes, 2 children, 4 of 4 replicas running; view 42, coordinator node1\n", "")
-	r.want(t, 0, "NODE   STATUS  COORDINATOR  CHILDREN  ACTIVE  CAPACITY  AGE    LABELS\nnode1  up      yes          4         2       1         1h30m  zone=a", "")
+	r.want(t, 0, "NODE   STATUS  COORDINATOR  CHILDREN  ACTIVE  CAPACITY  AGE    LABELS  KINDS\nnode1  up      yes          4         2       1         1h30m  zone=a", "")
 	r.want(t, 0, "CHILD  KIND     ACTIVE  EPOCH  PASSIVE  REPLICAS  TAG\nc1     counter  node1   42     node2    2/2       t1", "")
 	v := decode[statusJSON](t, hub.run("status", "--json", "--limit", "1"))
 	if v.Health != "OK" || len(v.NodeList) != 2 || len(v.Shown) != 1 || v.View != 42 {
@@ -137,7 +137,7 @@ func TestNodeLs_NoAgeOfWhatIsGone(t *testing.T) {
 	ages := map[string]string{}
 	for line := range strings.Lines(hub.run("node", "ls").out) {
 		f := strings.Fields(line)
-		ages[f[0]] = f[len(f)-2]
+		ages[f[0]] = f[len(f)-3]
 	}
 	if ages["n1"] != "-" || !strings.HasSuffix(ages["n2"], "h") {
 		t.Errorf("got ages %v", ages)

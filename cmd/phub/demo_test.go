@@ -118,7 +118,7 @@ func TestNodeRun_JoinsAndLeaves(t *testing.T) {
 	phubRun(t, env, "", "hub", "info").want(t, 0, "Lease        3s", "")
 	phubRun(t, env, "", "hub", "ls").want(t, 0, "h    1      0", "")
 	phubRun(t, env, "", "node", "run", "--name", "n2", "--lease", "4s").want(t, exitFailed, "", "3s")
-	phubRun(t, env, "", "child", "start", "c1", "--kind", "nonsense").want(t, exitFailed, "c1", "Try: ")
+	phubRun(t, env, "", "child", "start", "c1", "--kind", "nonsense").want(t, exitFailed, "", "Try: start a node that runs it")
 	phubRun(t, env, "", "req", "nobody").want(t, exitFailed, "", "hub h has no such child")
 	phubRun(t, env, "", "child", "start", "c2", "--kind", "exec", "--arg", "command=sh -c", "--arg", "arg1=echo hello >&2; cat").want(t, 0, "c2  n1 active", "")
 	waitFor(t, "what the program wrote, in the node's log", func() bool { return strings.Contains(errOut.String(), `"line":"hello"`) })

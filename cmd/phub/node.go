@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -32,12 +33,12 @@ func (a *app) nodeLs(ctx context.Context, client *phub.Client) error {
 }
 
 func (a *app) nodeTable(nodes []phub.NodeInfo) {
-	t := newTable("NODE", "STATUS", "COORDINATOR", "CHILDREN", "ACTIVE", "CAPACITY", "AGE", "LABELS")
+	t := newTable("NODE", "STATUS", "COORDINATOR", "CHILDREN", "ACTIVE", "CAPACITY", "AGE", "LABELS", "KINDS")
 	for i := range nodes {
 		n := &nodes[i]
 		children, active := loadCells(n)
 		t.add(n.Node, a.statusCell(n), coordinatorCell(n), children, active,
-			fmt.Sprint(max(n.Capacity, 1)), ageCell(n), dash(pairs(n.Labels)))
+			fmt.Sprint(max(n.Capacity, 1)), ageCell(n), dash(pairs(n.Labels)), dash(strings.Join(n.Kinds, ",")))
 	}
 	t.print(a.out)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/choria-io/fisk"
 
@@ -48,6 +49,7 @@ func (c *nodeInfo) show(n *phub.NodeInfo) error {
 	t.add("Children", fmt.Sprintf("%s, %d active", plural(n.Children, "replica", "replicas"), n.Active))
 	t.add("Capacity", fmt.Sprint(max(n.Capacity, 1)))
 	t.add("Labels", dash(pairs(n.Labels)))
+	t.add("Kinds", dash(strings.Join(n.Kinds, ", ")))
 	t.add("Version", dash(n.Version))
 	t.add("Started", fmt.Sprintf("%s (%s ago)", n.Started, age(n.Started)))
 	t.add("Connection", fmt.Sprintf("client %d of server %s", n.Conn.Client, n.Conn.Server))

@@ -27,7 +27,7 @@ func TestNodeRun_RunsProgramsOnlyIfToldTo(t *testing.T) {
 		return phubRun(t, env, "", "child", "start", child, "--kind", "exec", "--arg", "command=cat")
 	}
 	node("n1")
-	start("c1").want(t, exitFailed, "c1", `does not run kind "exec"; it runs: counter, echo;`)
+	start("c1").want(t, exitFailed, "", `no node runs kind "exec"; the hub's nodes run: counter, echo`)
 	node("n2", "--kinds", "exec")
 	start("c2")
 	phubRun(t, env, "", "child", "ls").want(t, 0, "c2     exec  n2", "")

@@ -16,9 +16,11 @@ type held struct {
 // hold looks a child's nodes up.
 func (c *cluster) hold(ch *Child) held {
 	h := held{Child: ch}
-	for _, name := range ch.Avoid {
-		if i, ok := c.index[name]; ok && !slices.Contains(h.avoid, i) {
-			h.avoid = append(h.avoid, i)
+	for _, list := range [][]string{ch.Avoid, ch.Without} {
+		for _, name := range list {
+			if i, ok := c.index[name]; ok && !slices.Contains(h.avoid, i) {
+				h.avoid = append(h.avoid, i)
+			}
 		}
 	}
 	start, draining := len(c.arena), 0

@@ -24,6 +24,8 @@ type Child struct {
 	Current []string
 	// Avoid lists nodes on which the replica was given up lately: they are not used.
 	Avoid []string
+	// Without lists nodes that don't run its kind: they are not used.
+	Without []string
 	// Failing lists nodes on which the replica keeps failing: as long as another one is ready, it is not made active there.
 	Failing []string
 	// Unready lists the nodes in Current whose replica is not yet what its entry says: it starts, or

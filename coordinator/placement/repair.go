@@ -8,7 +8,7 @@ import (
 )
 
 // Repair returns a plan for each child whose present placement is not what it needs: too few or too
-// many replicas, or one on a node that is avoided or no longer listed. Plans are sorted by child.
+// many replicas, or one on a node that is avoided, does not run its kind, or is no longer listed. Plans are sorted by child.
 //
 // The active replica of an exclusive child stays where it is unless its node is avoided or unknown;
 // then the first ready one follows, of those that don't keep failing if there is one. What stays keeps its order, new replicas come last, and nothing
@@ -143,6 +143,8 @@ func (c *cluster) reasonLost(h *held, why []string) []string {
 	for _, name := range h.Current {
 		if i, ok := c.index[name]; !ok {
 			why = append(why, "replica lost with "+name)
+		} else if slices.Contains(h.Without, name) {
+			why = append(why, name+" does not run its kind")
 		} else if slices.Contains(h.avoid, i) {
 			why = append(why, "replica given up on "+name)
 		}

@@ -2,6 +2,8 @@ package placement_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/phub-io/phub/coordinator/placement"
@@ -105,6 +107,26 @@ func TestScenario_DrainEmptiesANode(t *testing.T) {
 	h.node("a").Draining = false
 	h.settle(t, 100)
 	h.wantEven(t, "after the drain was taken back")
+}
+
+func TestScenario_NodesWithoutTheKindAreNotUsed(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, "node1 node2 node3", 60)
+	for _, c := range h.children {
+		c.Without = []string{"node3"}
+	}
+	h.settle(t, 50)
+	for _, c := range h.children {
+		if len(c.Current) != 2 || slices.Contains(c.Current, "node3") {
+			t.Fatalf("placed on %v, expected node1 and node2", c.Current)
+		}
+	}
+	c := h.children["child1"]
+	c.Without = []string{"node1", "node2", "node3"}
+	plans := placement.Repair(h.nodes, h.list())
+	if len(plans) != 1 || len(plans[0].Replicas) != 0 || !strings.Contains(plans[0].Reason, "node1 does not run its kind") {
+		t.Errorf("found %+v, expected that the child runs nowhere", plans)
+	}
 }
 
 func TestScenario_AReplicaThatKeepsFailingIsNotMadeActive(t *testing.T) {

@@ -62,7 +62,7 @@ func (m *Machine) beatDue() {
 	b.next = m.now.Mono + m.settings().Heartbeat.Std()
 	m.do(SendBeat{Missing: m.missing(), Beat: protocol.Beat{
 		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: m.ownStatus(),
-		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, View: m.viewNumber(), Report: m.ownReport(),
+		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, Kinds: m.cfg.Kinds, View: m.viewNumber(), Report: m.ownReport(),
 		Confirms: m.confirms(), Pledge: m.pledges(),
 	}})
 }

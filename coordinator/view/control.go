@@ -233,7 +233,7 @@ func (m *Machine) planned(child string) bool {
 // startProblem says what is wrong with a child whose start is over: all the replicas that it wants are to run.
 func (m *Machine) startProblem(r *protocol.ChildResult, spec *protocol.Spec) *protocol.Problem {
 	members := len(m.history.View().Members)
-	wanted := min(spec.Redundancy.Replicas(members), protocol.MaxFactor)
+	wanted := m.wantedOf(spec)
 	running, why := 0, ""
 	for _, s := range r.Replicas {
 		if s.State == protocol.Running {
@@ -247,13 +247,16 @@ func (m *Machine) startProblem(r *protocol.ChildResult, spec *protocol.Spec) *pr
 	case running >= wanted:
 		return nil
 	case why != "":
+	case m.nobodyRuns(spec.Kind) != "":
+		why = m.nobodyRuns(spec.Kind)
+		p.Try = "start a node that runs it, or add the kind to one (--kinds, or Options.Kinds in Go): the child follows by itself"
 	case running == 0:
 		why = "no node can hold it"
 	case members < wanted:
 		why = "the hub has " + nodesText(members)
 		p.Try = "start more nodes: the missing replicas follow by themselves; or want fewer replicas"
 	default:
-		why = "none of the other nodes can hold one: they drain, have no room, or gave it up"
+		why = "none of the other nodes can hold one: they drain, don't run its kind, or gave it up"
 	}
 	if running == 0 {
 		p.Code, p.Message = protocol.CodeHandler, "child "+r.Child+" does not run on any node ("+why+")"

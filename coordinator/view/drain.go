@@ -186,9 +186,12 @@ func (m *Machine) stuckAt(child string, e *Placed, node string) string {
 func (m *Machine) nobodyTakes(child, node string) string {
 	avoided := m.avoided(child)
 	var failed *failure
+	lacks := 0
 	for _, x := range m.history.View().Members {
 		switch {
 		case x.Draining || x.Node == node:
+		case !m.canRun(child, x.Node):
+			lacks++
 		case slices.Contains(avoided, x.Node):
 			failed = m.lead.placing.failures[child][x.Node]
 		default:
@@ -197,6 +200,9 @@ func (m *Machine) nobodyTakes(child, node string) string {
 	}
 	if failed != nil {
 		return "it was given up on " + failed.Node + ": " + failed.Error
+	}
+	if lacks > 0 {
+		return "no other node that is open runs its kind"
 	}
 	return "no other node is open"
 }

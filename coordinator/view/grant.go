@@ -58,7 +58,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	p.conn, p.report = b.Conn, b.Report
 	m.countRefused(p)
 	m.takePledge(p, b.Pledge)
-	p.member.Labels, p.member.Capacity, p.member.Draining = b.Labels, b.Capacity, b.Status == protocol.Draining
+	p.member.Labels, p.member.Capacity, p.member.Draining, p.member.Kinds = b.Labels, b.Capacity, b.Status == protocol.Draining, b.Kinds
 	m.peerReported(p)
 	switch {
 	case p.fence != unfenced && m.cfg.Unsafe.GrantFenced:
@@ -118,7 +118,7 @@ const maxJoining = 256
 
 // joining starts to watch a node that asks to become a member.
 func (m *Machine) joining(b protocol.Beat) *peer {
-	p := m.newPeer(b.Incarnation, protocol.Member{Incarnation: b.Incarnation, Labels: b.Labels, Capacity: b.Capacity})
+	p := m.newPeer(b.Incarnation, protocol.Member{Incarnation: b.Incarnation, Labels: b.Labels, Capacity: b.Capacity, Kinds: b.Kinds})
 	p.conn, p.number = b.Conn, b.Number
 	return p
 }

@@ -16,7 +16,8 @@ type Config struct {
 	// Keys makes this node's incarnations, and signs for them.
 	Keys     Keys
 	Labels   map[string]string
-	Capacity int // 0 means 1
+	Capacity int      // 0 means 1
+	Kinds    []string // that this node runs; nothing: not known
 	Version  string
 	// Want is what this node asks of the hub's configuration; what it leaves open it takes as it is.
 	Want protocol.Config

@@ -35,7 +35,7 @@ func (m *Machine) decideMembers() bool {
 			depart(next, p.in, m.departReason(p), !m.closed(p) && !m.leftInOrder(p))
 		}
 		for _, p := range in {
-			m.admit(next, protocol.Member{Incarnation: p.in, Labels: p.member.Labels, Capacity: p.member.Capacity})
+			m.admit(next, protocol.Member{Incarnation: p.in, Labels: p.member.Labels, Capacity: p.member.Capacity, Kinds: p.member.Kinds})
 		}
 		if itself { // an earlier incarnation was still a member when this one took over
 			m.admit(next, m.selfMember())

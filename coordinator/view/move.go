@@ -12,7 +12,8 @@ func (m *Machine) moveStep(q planned, to string) (planned, bool) {
 	q.Reason = "moved to " + to + " on request"
 	at := slices.Index(q.Replicas, to)
 	switch {
-	case m.history.View().Member(to) == nil || !q.entry.Exclusive || slices.Contains(m.avoided(q.Child), to): // or it was given up there
+	case m.history.View().Member(to) == nil || !q.entry.Exclusive || slices.Contains(m.avoided(q.Child), to), // or it was given up there
+		!m.canRun(q.Child, to):
 		delete(m.lead.placing.moves, q.Child)
 		return q, false
 	case at == 0:
@@ -40,6 +41,8 @@ func (m *Machine) moveRequest(r protocol.MoveRequest) *protocol.Problem {
 		return &protocol.Problem{Code: protocol.CodeNotFound, Message: "node " + r.Node + " is no member of hub " + m.cfg.Hub, Try: "phub node ls"}
 	case !spec.Redundancy.Exclusive():
 		return &protocol.Problem{Code: protocol.CodeConflict, Message: "child " + r.Child + " is active on all of its nodes: there is nothing to move"}
+	case !m.canRun(r.Child, r.Node):
+		return &protocol.Problem{Code: protocol.CodeConflict, Message: "child " + r.Child + ": " + m.doesNotRun(r.Node, spec.Kind), Try: "phub node ls"}
 	case slices.Contains(m.avoided(r.Child), r.Node):
 		return &protocol.Problem{Code: protocol.CodeConflict, Message: "child " + r.Child + " was given up on node " + r.Node + " lately", Try: "phub child info " + r.Child}
 	}

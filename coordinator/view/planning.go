@@ -170,8 +170,12 @@ func (m *Machine) withState(plans []placement.Plan) []planned {
 func (m *Machine) otherwise(child string) (planned, bool) {
 	e := m.history.Entry(child)
 	spec, rev := m.specs.Get(child)
-	if e == nil || m.respecified(child) {
+	if m.respecified(child) || e == nil && spec == nil {
 		return planned{}, false
+	}
+	if e == nil { // no node can have it
+		why := m.nobodyRuns(spec.Kind)
+		return planned{Plan: placement.Plan{Child: child, Reason: why}, spec: rev}, why != ""
 	}
 	q := m.asIs(e)
 	q.spec = rev
@@ -230,13 +234,18 @@ func (m *Machine) planNodes() []placement.Node {
 
 // planChildren describes all children to the planner.
 func (m *Machine) planChildren() []placement.Child {
-	nodes := len(m.history.View().Members)
 	children := make([]placement.Child, 0, len(m.specs.specs))
+	lacking := map[string][]string{} // by kind
 	for _, name := range sortedKeys(m.specs.specs) {
 		spec := m.specs.specs[name].spec
+		without, known := lacking[spec.Kind]
+		if !known {
+			without = m.lacking(spec.Kind)
+			lacking[spec.Kind] = without
+		}
 		c := placement.Child{
-			Name: name, Want: spec.Redundancy.Replicas(nodes), Exclusive: spec.Redundancy.Exclusive(), Avoid: m.avoided(name),
-			Failing: m.sparedNodes(name),
+			Name: name, Want: m.wantedOf(spec), Exclusive: spec.Redundancy.Exclusive(), Avoid: m.avoided(name),
+			Failing: m.sparedNodes(name), Without: without,
 		}
 		if e := m.history.Entry(name); e != nil {
 			c.Current, c.Moving = m.alive(e), e.Moving

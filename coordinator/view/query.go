@@ -62,7 +62,7 @@ func (m *Machine) childInfo(child string) protocol.ChildInfo {
 	spec, _ := m.specs.Get(child)
 	c := protocol.ChildInfo{
 		Child: child, Spec: *spec, Replicas: m.replicaStates(child),
-		Wanted: min(spec.Redundancy.Replicas(len(m.history.View().Members)), protocol.MaxFactor),
+		Wanted: m.wantedOf(spec),
 	}
 	if e := m.history.Entry(child); e != nil {
 		c.Epoch, c.View, c.Reason, c.Failed = e.Epoch, e.View, e.Reason, e.Failed
@@ -180,6 +180,9 @@ func (m *Machine) nodesInfo(_ ControlReceived, q protocol.NodesRequest) (any, *p
 func (m *Machine) nodeInfo(name string) protocol.NodeInfo {
 	v, k := m.history.View(), m.nodes.nodes[name]
 	n := protocol.NodeInfo{NodeRecord: k.NodeRecord, Member: v.Has(k.Incarnation), Coordinator: v.Coordinator == k.Incarnation}
+	if x := v.Member(name); n.Member {
+		n.Kinds = m.kindsOf(x)
+	}
 	n.Sig = "" // it is of the stored value
 	if rep, ok := m.reportOf(name); ok && n.Member {
 		n.Children, n.Active = rep.Children, rep.Active

@@ -121,6 +121,8 @@ func (w *world) join(d *datadriven.TestData) error {
 		switch a.Key {
 		case "zone":
 			cfg.Labels["zone"] = v
+		case "kinds": // NAME+NAME
+			cfg.Kinds = strings.Split(v, "+")
 		case "failover":
 			cfg.Want.Failover = protocol.Failover(v)
 		case "lease":

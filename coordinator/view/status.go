@@ -18,7 +18,7 @@ type condition struct {
 
 // condition looks at a child. A replica that was given up does not live, although the entry names it still.
 func (m *Machine) condition(child string, spec *protocol.Spec) condition {
-	c := condition{want: min(spec.Redundancy.Replicas(len(m.history.View().Members)), protocol.MaxFactor)}
+	c := condition{want: m.wantedOf(spec)}
 	e := m.history.Entry(child)
 	if e == nil {
 		return c

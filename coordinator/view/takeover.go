@@ -387,7 +387,7 @@ func (m *Machine) fenceFormer() bool {
 }
 
 func (m *Machine) selfMember() protocol.Member {
-	return protocol.Member{Incarnation: m.self, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity}
+	return protocol.Member{Incarnation: m.self, Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, Kinds: m.cfg.Kinds}
 }
 
 // rank is this node's place among those who may take over: members first, in the order of the view.
