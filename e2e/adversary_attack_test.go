@@ -216,6 +216,15 @@ func (a *attack) note(burst []adversary.Message) {
 		time.Now().Format("15:04:05.000"), len(burst), m.Subject, m.Reply, m.Header, len(m.Data), m.Data)
 }
 
+// passed returns how many messages were sent and not refused by NATS.
+func (a *attack) passed() int64 {
+	all := int64(0)
+	for _, n := range a.rows {
+		all += int64(n)
+	}
+	return all - a.denied.Load()
+}
+
 func (a *attack) summary() string {
 	var rows []string
 	all := 0

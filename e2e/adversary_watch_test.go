@@ -75,12 +75,13 @@ func (c *canary) subjects() []string {
 	}
 }
 
-// unchanged fails the test if an answer of phub's reached the canary.
-func (c *canary) unchanged() {
+// unchanged fails the test if an answer of phub's reached the canary. Who can send what nodes send each other, such as a heartbeat
+// again, is answered where nodes are.
+func (c *canary) unchanged(speaksAsNode bool) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if n, _, err := c.inbox.Pending(); err != nil || n > 0 {
+	if n, _, err := c.inbox.Pending(); err != nil || n > 0 && !speaksAsNode {
 		c.t.Errorf("%d answers reached %s: %v", n, nodesInbox, err)
 	}
 	for i, s := range c.streams {
