@@ -133,6 +133,9 @@ func (o *Options) validate() error {
 	if err := protocol.ValidateDomain(o.Domain); err != nil {
 		return err
 	}
+	if o.Config.ID != "" {
+		return &protocol.FieldError{Field: "id", Found: protocol.Quote(o.Config.ID), Allowed: "nothing: a hub's id is made with it"}
+	}
 	if o.Grace < 0 {
 		return &protocol.FieldError{Field: "grace", Found: o.Grace.String(), Allowed: "0 (for 25s) or more"}
 	}
@@ -260,6 +263,7 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 	n.closeSession()
 	s, err := jetstream.Open(ctx, jetstream.Config{
 		Hub: n.opts.Hub, Node: n.opts.Name, Incarnation: n.coord.Status().Incarnation.ID, Keys: n.keys, Dial: n.opts.Dial,
+		HubID: func() string { return n.coord.Status().Hub },
 		Avoid: avoid, Learned: n.learned, Domain: n.opts.Domain, Replicas: n.opts.Replicas, Known: n.known, Refused: n.refused, Logger: n.opts.Logger,
 		Control: jetstream.ControlInfo{Version: Version, Labels: n.opts.Labels},
 	})

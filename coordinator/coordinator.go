@@ -58,6 +58,7 @@ type Coordinator struct {
 // Status is what the loop shows of itself.
 type Status struct {
 	Incarnation protocol.Incarnation
+	Hub         string // its id; "" while the node knows none
 	View        uint64
 	Member      bool
 	Coordinator bool // this node holds the coordinator's role
@@ -194,7 +195,7 @@ func (c *Coordinator) now() view.Now {
 
 func (c *Coordinator) show(connected bool) {
 	s := Status{
-		Incarnation: c.machine.Incarnation(), Member: c.machine.Member(), Coordinator: c.machine.Leads(), Connected: connected, Stuck: c.machine.Stuck(),
+		Incarnation: c.machine.Incarnation(), Hub: c.machine.Hub(), Member: c.machine.Member(), Coordinator: c.machine.Leads(), Connected: connected, Stuck: c.machine.Stuck(),
 	}
 	if v := c.machine.View(); v != nil {
 		s.View = v.Number
@@ -225,7 +226,7 @@ func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 		c.cfg.Logger.Warn("subscribe", "hub", c.cfg.Hub, "node", c.cfg.Node, "error", err)
 		return false, nil
 	}
-	l.step(view.Connected{Conn: s.Conn()})
+	l.step(view.Connected{Conn: s.Conn(), Domain: s.Domain()})
 	l.step(view.LocalReport{Report: c.report()}) // what happened meanwhile
 	return l.run()
 }

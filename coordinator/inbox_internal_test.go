@@ -114,7 +114,7 @@ func TestInbox_ControlThatFindsNoRoomIsAnswered(t *testing.T) {
 	l := newTestLoop(&slow{})
 	codes := map[int]int{}
 	for range 1100 {
-		(*handler)(l).Control("start", nil, func(_ []byte, p *protocol.Problem) { codes[p.Code]++ })
+		(*handler)(l).Control("start", "", nil, func(_ []byte, p *protocol.Problem) { codes[p.Code]++ })
 	}
 	if codes[protocol.CodeBusy] != 1100-1024 || len(codes) != 1 {
 		t.Errorf("codes of answers: %v", codes)

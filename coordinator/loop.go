@@ -148,6 +148,8 @@ func (l *loop) atOnce(a view.Action) bool {
 		l.beats[a.ID](a.Answer)
 	case view.AnswerControl:
 		l.answerControl(a)
+	case view.IgnoreControl:
+		delete(l.controls, a.ID)
 	case view.Probe:
 		_ = l.session.Probe(a.Node) // a session that can't send is about to end
 	case view.StandIn:
@@ -392,8 +394,8 @@ func (h *handler) Beat(b protocol.Beat, answer func(protocol.BeatAnswer)) {
 	h.inbox.put(input{event: view.BeatReceived{Beat: b}, beat: answer})
 }
 
-func (h *handler) Control(verb string, data []byte, answer func([]byte, *protocol.Problem)) {
-	if !h.inbox.put(input{event: view.ControlReceived{Verb: verb, Data: data}, control: answer}) {
+func (h *handler) Control(verb, hub string, data []byte, answer func([]byte, *protocol.Problem)) {
+	if !h.inbox.put(input{event: view.ControlReceived{Verb: verb, Hub: hub, Data: data}, control: answer}) {
 		answer(nil, &protocol.Problem{Code: protocol.CodeBusy, Message: "more control requests wait for the coordinator than it has room for; nothing was done", Try: "again in a moment"})
 	}
 }

@@ -77,7 +77,7 @@ func TestLoop_ControlOfANodeThatDoesNotCoordinateIsAnswered(t *testing.T) {
 	t.Parallel()
 	l := newTestLoop(&slow{})
 	var got *protocol.Problem
-	(*handler)(l).Control("start", []byte("{}"), func(_ []byte, p *protocol.Problem) { got = p })
+	(*handler)(l).Control("start", "", []byte("{}"), func(_ []byte, p *protocol.Problem) { got = p })
 	l.drain()
 	if got == nil || got.Code != protocol.CodeHubNotServed {
 		t.Errorf("answer: %v", got)

@@ -29,6 +29,8 @@ type Session interface {
 	Servers
 	// Conn names the connection.
 	Conn() protocol.Conn
+	// Domain returns the JetStream domain of the buckets; "" if it is not known, or there is none.
+	Domain() string
 	// Serve delivers what arrives to h, until the session ends, and returns when the server has
 	// registered the interest. The coordinator calls it once, first.
 	Serve(ctx context.Context, h Handler) error
@@ -62,7 +64,7 @@ type Store interface {
 // Peers are the other nodes, and whoever watches.
 type Peers interface {
 	// Beat sends a heartbeat to the coordinator. ErrNoResponders if there is none. What does not answer this heartbeat, or was
-	// not signed by the coordinator that it names, is passed over.
+	// not signed by the coordinator that it names, is passed over; so is what another hub answers, unless nobody else does.
 	Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error)
 	// Probe asks NATS whether anybody listens for a node, and returns at once. If nobody does,
 	// Handler.NoInterest is called.
@@ -104,9 +106,10 @@ type Handler interface {
 	Missed(b protocol.Bucket)
 	// Beat is called for each heartbeat that the incarnation which it names signed; answer may be called later, once, from any goroutine.
 	Beat(b protocol.Beat, answer func(protocol.BeatAnswer))
-	// Control is called for each relayed control request; answer as with Beat. data is JSON from
+	// Control is called for each relayed control request; answer as with Beat. hub is the id of the hub that it is for, by the node
+	// that relays it; it may be empty. data is JSON from
 	// anyone. The answer's data is JSON; problem, if not nil, is sent as a service error with it.
-	Control(verb string, data []byte, answer func(data []byte, problem *protocol.Problem))
+	Control(verb, hub string, data []byte, answer func(data []byte, problem *protocol.Problem))
 	// NoInterest is called when a probe found nobody listening.
 	NoInterest(node string)
 	// Woken is called when the coordinator asks this node for a heartbeat now.

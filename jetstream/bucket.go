@@ -89,6 +89,9 @@ func (s *Session) checkServer(ctx context.Context) error {
 			Try:      "upgrade the NATS servers, all of the cluster",
 		}
 	}
+	if protocol.ValidateDomain(info.Domain) == nil {
+		s.domain.Store(&info.Domain)
+	}
 	return nil
 }
 

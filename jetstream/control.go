@@ -81,7 +81,7 @@ func (s *Session) askCoordinator(verb string, data []byte) (*nats.Msg, error) {
 	defer cancel()
 	for begin := time.Now(); ; {
 		var answer *nats.Msg
-		err := s.askUntil(ctx, s.subjects.Relay(verb), data, func(m *nats.Msg) error {
+		err := s.askUntil(ctx, s.subjects.Relay(verb), s.hubHeader(), data, func(m *nats.Msg) error {
 			if m.Header.Get(protocol.HeaderNode) == "" {
 				return fmt.Errorf("found one without the header %s, expected a node's", protocol.HeaderNode)
 			}
@@ -99,6 +99,14 @@ func (s *Session) askCoordinator(verb string, data []byte) (*nats.Msg, error) {
 			return nil, err
 		}
 	}
+}
+
+// hubHeader says for which hub a request is, if the node knows.
+func (s *Session) hubHeader() nats.Header {
+	if id := s.cfg.HubID(); id != "" {
+		return nats.Header{protocol.HeaderHub: {id}}
+	}
+	return nil
 }
 
 // relayTimeout is for how long the answer to a request may take, by the request's own word.
@@ -127,6 +135,9 @@ func (s *Session) send(reply string, header nats.Header, data []byte) {
 func (s *Session) named(header nats.Header) nats.Header {
 	if header == nil {
 		header = nats.Header{}
+	}
+	if id := s.cfg.HubID(); id != "" {
+		header[protocol.HeaderHub] = []string{id}
 	}
 	header[protocol.HeaderNode] = []string{s.cfg.Node}
 	return header

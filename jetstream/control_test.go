@@ -29,7 +29,7 @@ func (deaf) Woken()                                        {}
 func (deaf) NoInterest(string)                             {}
 func (deaf) ConnReported(protocol.Conn)                    {}
 func (deaf) Undecodable(string, error)                     {}
-func (deaf) Control(_ string, data []byte, answer func([]byte, *protocol.Problem)) {
+func (deaf) Control(_, _ string, data []byte, answer func([]byte, *protocol.Problem)) {
 	switch {
 	case string(data) == "large":
 		answer(make([]byte, 2<<20), nil)

@@ -140,7 +140,7 @@ type late struct {
 	refused *counts.Counter
 }
 
-func (l late) Control(_ string, _ []byte, answer func([]byte, *protocol.Problem)) {
+func (l late) Control(_, _ string, _ []byte, answer func([]byte, *protocol.Problem)) {
 	go func() {
 		for end := time.Now().Add(9 * time.Second); l.refused.Counts()[protocol.ReasonMessage] == 0 && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)

@@ -34,8 +34,9 @@ func (r *receiver) control(m *nats.Msg) {
 		r.h.Undecodable(m.Subject, fmt.Errorf("found no control verb"))
 		return
 	}
+	hub := m.Header.Get(protocol.HeaderHub)
 	reply := m.Reply // the request itself is not kept while it waits
-	r.h.Control(verb, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(reply, data, p) })
+	r.h.Control(verb, hub, m.Data, func(data []byte, p *protocol.Problem) { r.s.answerControl(reply, data, p) })
 }
 
 // answer sends a, signed, to the node that asked on a subject.

@@ -18,15 +18,28 @@ const (
 )
 
 // Beat sends a heartbeat to the coordinator. coordinator.ErrNoResponders if there is none. Answers that no coordinator signed
-// for it are counted and passed over.
+// for it are counted and passed over. What the coordinator of another hub of the name answers counts only if no other answer comes.
 func (s *Session) Beat(ctx context.Context, b protocol.Beat) (protocol.BeatAnswer, error) {
 	subject := s.subjects.Beat()
-	a, err := ask(ctx, s, subject, &b, func(data []byte) (protocol.BeatAnswer, error) { return protocol.OpenBeatAnswer(subject, &b, data) })
+	var other *protocol.BeatAnswer
+	a, err := ask(ctx, s, subject, &b, func(data []byte) (protocol.BeatAnswer, error) {
+		a, err := protocol.OpenBeatAnswer(subject, &b, data)
+		if err == nil && b.Hub != "" && a.Hub != "" && a.Hub != b.Hub {
+			other, err = &a, errOther
+		}
+		return a, err
+	})
+	if err != nil && other != nil {
+		return *other, nil
+	}
 	if err != nil {
 		return protocol.BeatAnswer{}, fmt.Errorf("send heartbeat: %w", err)
 	}
 	return a, nil
 }
+
+// errOther says that an answer is to be passed over, and nothing to be said of it.
+var errOther = errors.New("another hub's answer")
 
 // answersWait is how many answers to one question may wait to be looked at. Whoever hears the question can answer it, too.
 const answersWait = 64
@@ -39,7 +52,7 @@ func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Me
 	if err != nil {
 		return answer, fmt.Errorf("encode request: %w", err)
 	}
-	err = s.askUntil(ctx, subject, data, func(m *nats.Msg) error {
+	err = s.askUntil(ctx, subject, nil, data, func(m *nats.Msg) error {
 		a, err := open(m.Data)
 		if err == nil {
 			answer = a
@@ -52,11 +65,11 @@ func ask[T any](ctx context.Context, s *Session, subject string, req protocol.Me
 // askUntil sends a request to a node and hands answers to take until that returns no error: it returns coordinator.ErrNoResponders
 // if nobody listens. The others are somebody else's: whoever records the hub's messages in a stream has that answer each of
 // them, sooner than the node that is asked. They are counted.
-func (s *Session) askUntil(ctx context.Context, subject string, data []byte, take func(*nats.Msg) error) error {
+func (s *Session) askUntil(ctx context.Context, subject string, header nats.Header, data []byte, take func(*nats.Msg) error) error {
 	answers := make(chan *nats.Msg, answersWait)
 	inbox := s.inboxes.open(answers)
 	defer s.inboxes.close(inbox)
-	if err := s.nc.PublishRequest(subject, inbox, data); err != nil {
+	if err := s.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Header: header, Data: data}); err != nil {
 		return portError(err)
 	}
 	for {
@@ -68,6 +81,9 @@ func (s *Session) askUntil(ctx context.Context, subject string, data []byte, tak
 			err := take(m)
 			if err == nil {
 				return nil
+			}
+			if errors.Is(err, errOther) {
+				continue
 			}
 			if stream := protocol.StreamAnswers(s.cfg.Hub, subject, m.Data); stream != nil {
 				err = stream

@@ -40,6 +40,8 @@ type Config struct {
 	Learned []string
 	// Avoid is the URL of a server that is to be tried last, if others are known. Default none.
 	Avoid string
+	// HubID returns the id of the hub that the node follows at this moment; "" while it follows none. Default: always "".
+	HubID func() string
 	// Domain is the JetStream domain of the buckets. Default: that of the server that is connected to.
 	Domain string
 	// Replicas is of the buckets' streams. Default 0: as many as the NATS cluster allows, up to 3.
@@ -70,6 +72,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.HubID == nil {
+		c.HubID = func() string { return "" }
+	}
 	if c.Control.Version = strings.TrimPrefix(c.Control.Version, "v"); c.Control.Version == "" {
 		c.Control.Version = "0.0.0"
 	}
@@ -92,7 +97,8 @@ type Session struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	conn     protocol.Conn
-	server   string // its URL
+	server   string                 // its URL
+	domain   atomic.Pointer[string] // that JetStream says; nil before it was asked
 
 	done   chan struct{} // closed when the connection is
 	once   sync.Once
@@ -310,6 +316,14 @@ func (s *Session) end() {
 
 // Conn names the connection.
 func (s *Session) Conn() protocol.Conn { return s.conn }
+
+// Domain returns the JetStream domain of the buckets; "" if it is not known yet, or there is none.
+func (s *Session) Domain() string {
+	if d := s.domain.Load(); d != nil {
+		return *d
+	}
+	return s.cfg.Domain
+}
 
 // Done is closed when the connection is closed, for whatever reason.
 func (s *Session) Done() <-chan struct{} { return s.done }

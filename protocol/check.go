@@ -39,6 +39,7 @@ func (v *View) check() error {
 		between("view", v.Number, 1, 1<<53),
 		at("coordinator.node", ValidateNode(v.Coordinator.Node)),
 		checkID("coordinator.incarnation", v.Coordinator.ID),
+		checkHub("hub", v.Hub),
 		between("batch", uint64(max(v.Batch, 0)), 1, maxBatch),
 		distinct("members", v.Members, ".node", func(m Member) string { return m.Node }),
 	)
@@ -168,7 +169,7 @@ func (c *Config) check() error { return first(c.Redundancy.complete(), c.Validat
 func (r *NodeRecord) check() error {
 	err := first(
 		r.Incarnation.check(), r.Status.check(), checkLoad(r.Labels, r.Capacity),
-		checkCounts("", r.Children, r.Active), r.Conn.check("conn"),
+		checkCounts("", r.Children, r.Active), r.Conn.check("conn"), checkHub("hub", r.Hub),
 	)
 	switch {
 	case err != nil:
@@ -255,6 +256,14 @@ func checkID(path, id string) error {
 		}
 	}
 	return nil
+}
+
+// checkHub checks a hub's id; older builds send none.
+func checkHub(path, id string) error {
+	if id == "" {
+		return nil
+	}
+	return checkID(path, id)
 }
 
 func between(path string, n, low, high uint64) error {

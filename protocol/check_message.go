@@ -5,7 +5,7 @@ import "fmt"
 func (b *Beat) check() error {
 	err := first(
 		b.Incarnation.check(), b.Status.check(), checkLoad(b.Labels, b.Capacity), checkKinds(b.Kinds),
-		b.Conn.check("conn"), b.Confirms.check("confirms"),
+		b.Conn.check("conn"), b.Confirms.check("confirms"), checkHub("hub", b.Hub), at("domain", ValidateDomain(b.Domain)),
 	)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (a *BeatAnswer) check() error {
 	return first(
 		at("coordinator.node", ValidateNode(a.Coordinator.Node)),
 		checkID("coordinator.incarnation", a.Coordinator.ID), checkID("to", a.To),
-		a.Conn.check("conn"), a.checkRefused(),
+		a.Conn.check("conn"), a.checkRefused(), checkHub("hub", a.Hub), at("domain", ValidateDomain(a.Domain)),
 	)
 }
 

@@ -26,6 +26,8 @@ type Config struct {
 	// Balance says whether load is moved to even it. Default on. With off, nothing moves that nobody asked for, but what
 	// specs ask for is still restored, and draining nodes are emptied.
 	Balance Balance `json:"balance,omitempty"`
+	// ID tells the hub from others of its name. It is made with the configuration; nobody asks for one.
+	ID string `json:"id,omitempty"`
 }
 
 // Balance says whether a hub evens its load.
@@ -63,6 +65,7 @@ func (c Config) Or(d Config) Config {
 	c.Probe = firstNonZero(c.Probe, d.Probe, min(Duration(25*time.Millisecond), c.Heartbeat))
 	c.Failover = firstNonZero(c.Failover, d.Failover, FailoverAuto)
 	c.Balance = firstNonZero(c.Balance, d.Balance, BalanceOn)
+	c.ID = firstNonZero(c.ID, d.ID)
 	return c
 }
 
@@ -79,6 +82,9 @@ func firstNonZero[T comparable](vs ...T) T {
 // Validate returns an error that names the first field that is wrong. c must be complete: WithDefaults.
 func (c *Config) Validate() error {
 	if err := c.Redundancy.Validate(); err != nil {
+		return err
+	}
+	if err := checkHub("id", c.ID); err != nil {
 		return err
 	}
 	switch {

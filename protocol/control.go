@@ -189,6 +189,7 @@ type Named struct {
 // StatusResponse answers ctl.status: the health of the hub.
 type StatusResponse struct {
 	Hub         string      `json:"hub"`
+	Domain      string      `json:"domain,omitempty"` // the JetStream domain of its buckets
 	View        uint64      `json:"view"`
 	Coordinator Incarnation `json:"coordinator"`
 	Nodes       int         `json:"nodes"`

@@ -25,6 +25,8 @@ type NodeRecord struct {
 	Generation uint64 `json:"generation,omitempty"`
 	// Withdrew says of whom this node expects nothing any more, as the coordinator; see Withdrawal.
 	Withdrew Withdrawal `json:"withdrew,omitzero"`
+	// Hub is the hub's id, if its writer knows it: Config.ID.
+	Hub string `json:"hub,omitempty"`
 	// Sig is the author's signature of all fields before it; see Keys. It stays the last field.
 	Sig string `json:"sig,omitempty"`
 }
@@ -78,7 +80,10 @@ type Beat struct {
 	// earlier one as the coordinator's end.
 	Confirms Conn   `json:"confirms"`
 	Pledge   Pledge `json:"pledge,omitzero"`
-	Report   Report `json:"report"`
+	// Hub is the id of the hub that the node follows, empty if it follows none yet; Domain is the JetStream domain of its buckets.
+	Hub    string `json:"hub,omitempty"`
+	Domain string `json:"domain,omitempty"`
+	Report Report `json:"report"`
 }
 
 // Pledge is a member's word that an incarnation which coordinates answered its heartbeat of that
@@ -111,7 +116,8 @@ type Report struct {
 	Trouble []string `json:"trouble,omitempty"`
 }
 
-// MaxTrouble is how many texts of trouble a node reports at most: one for each bucket that it can't read, or can't write to.
+// MaxTrouble is how many texts of trouble a node reports at most: one for each bucket that it can't read, or can't write to. One of them
+// may be of another hub of the name.
 const MaxTrouble = 6
 
 // AlsoWaiting returns r with children in its Waiting that it does not know of. If the list has no room for them, nothing counts
@@ -181,6 +187,8 @@ type BeatAnswer struct {
 	Specs       uint64      `json:"specs"`             // the same of the children bucket
 	Refused     Refusal     `json:"refused,omitempty"` // why it is not accepted
 	Detail      string      `json:"detail,omitempty"`
+	Hub         string      `json:"hub,omitempty"`    // the hub's id
+	Domain      string      `json:"domain,omitempty"` // the JetStream domain of its buckets
 	Holder      string      `json:"holder,omitempty"` // the incarnation that has the name, if it is taken
 	Stuck       int         `json:"stuck,omitempty"`  // if the node drains: how many of its children nobody can take now
 }
@@ -194,5 +202,6 @@ const (
 	RefusedTaken  Refusal = "taken"  // a living node has this name
 	RefusedWait   Refusal = "wait"   // not yet: being admitted, or the coordinator can't act
 	RefusedLeft   Refusal = "left"   // the node asked to leave, and has
+	RefusedHub    Refusal = "hub"    // it is none of this hub's nodes: another one has that name
 	RefusedConfig Refusal = "config" // something in the request can't be accepted; Detail says what
 )

@@ -16,10 +16,11 @@ const (
 	ReasonLog                    // more was to be logged than the log takes
 	ReasonMessage                // a message that is not what its subject says
 	ReasonSettings               // settings of a bucket that somebody changed: they were put back
+	ReasonHub                    // a message of another hub of the same name
 	reasons
 )
 
-var reasonWords = [reasons]string{"reply", "record", "inbox", "log", "message", "settings"}
+var reasonWords = [reasons]string{"reply", "record", "inbox", "log", "message", "settings", "hub"}
 
 // String returns the reason's word.
 func (r Reason) String() string {

@@ -14,7 +14,7 @@ func TestReason_WordsAreThoseOfTheWire(t *testing.T) {
 	for _, r := range protocol.Reasons() {
 		words = append(words, r.String())
 	}
-	if got, want := strings.Join(words, " "), "reply record inbox log message settings"; got != want {
+	if got, want := strings.Join(words, " "), "reply record inbox log message settings hub"; got != want {
 		t.Errorf("found %q, expected %q: docs/wire.md lists them", got, want)
 	}
 	if got := protocol.Reason(-1).String(); got != "Reason(-1)" {

@@ -154,6 +154,7 @@ const (
 // Headers of requests and replies.
 const (
 	HeaderNode  = "Phub-Node"  // the node that answered
+	HeaderHub   = "Phub-Hub"   // the id of its hub; in control requests that a node hands on, that they are for
 	HeaderEpoch = "Phub-Epoch" // the epoch in which it answered
 	// HeaderErrorCode and HeaderError are those of NATS services.
 	HeaderErrorCode = "Nats-Service-Error-Code"

@@ -14,6 +14,8 @@ type View struct {
 	// Batch is how many records the commit stored, this one included: those are the ones that directly
 	// precede it in the stream. What else stands there was not written by a coordinator.
 	Batch int `json:"batch"`
+	// Hub is the hub's id: Config.ID.
+	Hub string `json:"hub,omitempty"`
 	// Sig is the coordinator's signature of all fields before it; see Keys. It stays the last field.
 	Sig string `json:"sig,omitempty"`
 }

@@ -98,6 +98,8 @@ func (a *app) hubInfo(ctx context.Context, client *phub.Client) error {
 	c := &st.Config
 	t := &table{}
 	t.add("Hub", st.Hub)
+	t.add("ID", dash(c.ID))
+	t.add("Domain", dash(st.Domain))
 	t.add("Redundancy", redundancyText(c.Redundancy))
 	t.add("Heartbeat", c.Heartbeat.Std().String())
 	t.add("Lease", c.Lease.Std().String())

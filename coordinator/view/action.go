@@ -64,6 +64,8 @@ type (
 		Value   any
 		Problem *protocol.Problem
 	}
+	// IgnoreControl leaves a ControlReceived to another hub's coordinator: it gets no answer here.
+	IgnoreControl struct{ ID uint64 }
 	// Probe asks whether anybody listens for a node; NobodyThere may follow.
 	Probe struct{ Node string }
 	// Wake asks a node for a heartbeat now.
@@ -142,6 +144,7 @@ func (WriteSpecs) action()    {}
 func (SendBeat) action()      {}
 func (AnswerBeat) action()    {}
 func (AnswerControl) action() {}
+func (IgnoreControl) action() {}
 func (Wake) action()          {}
 func (Ping) action()          {}
 func (Probe) action()         {}

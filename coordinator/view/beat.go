@@ -19,6 +19,7 @@ type beats struct {
 	specs    uint64
 	taken    time.Duration // since when the name has been refused as taken; 0 if it isn't
 	refusals int           // how often since then
+	asked    bool          // one has ended, however it did
 	silent   int           // attempts without an answer since the last one
 	view     uint64        // the newest view when the one under way was sent
 	behind   int           // answers in a row by a coordinator that knew an older one
@@ -50,7 +51,7 @@ func (m *Machine) takeReport(r protocol.Report) {
 // beatDue sends a heartbeat when it is time. The coordinator sends none: it lives by its key.
 func (m *Machine) beatDue() {
 	b := &m.beats
-	if b.busy || m.lead != nil || m.leaving || m.history.View() == nil {
+	if b.busy || m.lead != nil || m.leaving {
 		return
 	}
 	if m.now.Mono < b.next && !(b.soon && m.Member()) {
@@ -63,7 +64,7 @@ func (m *Machine) beatDue() {
 	m.do(SendBeat{Missing: m.missing(), Beat: protocol.Beat{
 		V: 1, Incarnation: m.self, Number: b.number, Conn: *m.conn, Status: m.ownStatus(),
 		Labels: m.cfg.Labels, Capacity: m.cfg.Capacity, Kinds: m.cfg.Kinds, View: m.viewNumber(), Report: m.ownReport(),
-		Confirms: m.confirms(), Pledge: m.pledges(),
+		Confirms: m.confirms(), Pledge: m.pledges(), Hub: m.hub(), Domain: m.domain,
 	}})
 }
 
@@ -72,20 +73,23 @@ const beatRetry = 25 * time.Millisecond
 
 func (m *Machine) beatAnswered(e BeatAnswered) {
 	b := &m.beats
+	if e.Outcome == Done && m.fromOther(&e.Answer) {
+		e.Outcome = OutcomeUnknown
+	}
 	if e.Outcome == Done && e.Answer.Coordinator == m.coord.of {
 		m.coord.heard = m.now.Mono
 	}
 	if !b.busy || e.Number != b.number {
 		return
 	}
-	b.busy = false
+	b.busy, b.asked = false, true
 	if e.Outcome == Done && !m.fromCoordinator(e.Answer) {
 		e.Outcome = OutcomeUnknown
 	}
 	if e.Outcome != Done {
 		b.silent++
 		b.taken = 0 // the coordinator may have had no time to find out whether the name's holder lives
-		b.next = m.now.Mono + beatRetry
+		b.next = m.now.Mono + m.beatPause()
 		m.key.next = min(m.key.next, max(m.key.accepted, m.key.sent)+m.settings().Heartbeat.Std())
 		m.coordSilent(e.Outcome)
 		return
@@ -100,6 +104,14 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 	default:
 		m.beatAccepted(e.Answer)
 	}
+}
+
+// beatPause is how long to wait after a heartbeat that nobody of this hub answered. There may be no hub, or another one.
+func (m *Machine) beatPause() time.Duration {
+	if m.history.View() == nil || m.neighbour.answered >= m.beats.sent {
+		return m.settings().Heartbeat.Std()
+	}
+	return beatRetry
 }
 
 // fromCoordinator reports whether an answer names the coordinator of the view that this node follows. Another one's counts for
@@ -145,7 +157,7 @@ func (m *Machine) beatRefused(a protocol.BeatAnswer) {
 			return
 		}
 		m.nameTaken(a)
-	case protocol.RefusedConfig, protocol.RefusedWait, protocol.RefusedLeft:
+	case protocol.RefusedConfig, protocol.RefusedWait, protocol.RefusedLeft, protocol.RefusedHub:
 		b.taken = 0
 	}
 }

@@ -47,7 +47,7 @@ func (m *Machine) commit(reason string, entries []Write, edit func(v *protocol.V
 // nextView returns the view that would follow, with this node as the coordinator.
 func (m *Machine) nextView(reason string) *protocol.View {
 	v := &protocol.View{
-		V: 1, Number: m.nextNumber(), Coordinator: m.self, Reason: reason, Time: m.wall(),
+		V: 1, Number: m.nextNumber(), Coordinator: m.self, Reason: reason, Time: m.wall(), Hub: m.hub(),
 	}
 	if old := m.history.View(); old != nil {
 		v.Members = append(v.Members, old.Members...)

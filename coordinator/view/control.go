@@ -12,6 +12,10 @@ func (m *Machine) control(e ControlReceived) {
 	if m.lead == nil {
 		return
 	}
+	if m.isOther(e.Hub) {
+		m.do(IgnoreControl{ID: e.ID})
+		return
+	}
 	value, problem := m.controlled(e)
 	if value != nil || problem != nil {
 		m.do(AnswerControl{IDs: []uint64{e.ID}, Value: value, Problem: problem})

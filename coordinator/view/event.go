@@ -49,8 +49,11 @@ const MaxHeard = 16 << 10
 type (
 	// Tick says that time passed. One is due every TickEvery.
 	Tick struct{}
-	// Connected says that this node has a new connection.
-	Connected struct{ Conn protocol.Conn }
+	// Connected says that this node has a new connection, and in which JetStream domain the buckets are; "" if that is not known.
+	Connected struct {
+		Conn   protocol.Conn
+		Domain string
+	}
 	// Disconnected says that it has none any more.
 	Disconnected struct{}
 	// Drain says that this node is going to leave: what it has is to be handed over.
@@ -122,10 +125,12 @@ type (
 		ID   uint64
 		Beat protocol.Beat
 	}
-	// ControlReceived is a control request; AnswerControl answers it.
+	// ControlReceived is a control request; AnswerControl or IgnoreControl answers it. Hub is the id of the hub that it is for; "" if
+	// that is not known.
 	ControlReceived struct {
 		ID   uint64
 		Verb string
+		Hub  string
 		Data []byte
 	}
 	// LeadFailed says that a Lead{On: true} was not carried out.

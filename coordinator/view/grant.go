@@ -13,6 +13,7 @@ func (m *Machine) answerBeat(e BeatReceived) {
 	}
 	a.Refused, a.Detail = m.refuse(e.Beat)
 	a.Accepted = a.Refused == ""
+	a.Hub, a.Domain = m.hub(), m.domain
 	if a.Refused == protocol.RefusedTaken {
 		a.Holder = m.holderOf(e.Beat.Node)
 	}
@@ -37,6 +38,9 @@ func (m *Machine) holderOf(node string) string {
 func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 	if err := protocol.ValidateNode(b.Node); err != nil {
 		return protocol.RefusedConfig, err.Error()
+	}
+	if refused, why := m.refusesOther(&b); refused != "" {
+		return refused, why
 	}
 	if b.Node == m.self.Node {
 		return protocol.RefusedTaken, "incarnation " + m.self.ID + ", the coordinator"

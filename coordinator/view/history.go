@@ -34,6 +34,7 @@ type History struct {
 	pending  []pending         // since the last view
 	newest   uint64            // the largest view number that any entry mentions
 	restored bool              // the records that are being taken were read back, with some left out
+	other    string            // the id of another hub whose view stands in the bucket
 	missed   bool              // records were not read back, and no view since then says that they are no loss
 	unsure   bool              // the view's key holds none, and views before that may have been missed
 }
@@ -210,6 +211,10 @@ func (h *History) commit(r Record) (Commit, bool) {
 	if err == nil && h.view != nil && v.Number <= h.view.Number {
 		err = fmt.Errorf("view %d is not newer than view %d", v.Number, h.view.Number)
 	}
+	if err == nil && h.view != nil && h.view.Hub != "" && v.Hub != "" && h.view.Hub != v.Hub && !h.unsafe.AnyHub {
+		err = fmt.Errorf("hub: found %q, of another hub; expected %q", v.Hub, h.view.Hub)
+		h.other = v.Hub
+	}
 	if err != nil {
 		h.bad[r.Key] = err.Error()
 		h.unsure = h.unsure || h.missed
@@ -241,7 +246,7 @@ func (h *History) take(r pending, v *protocol.View, mine bool) (Change, bool) {
 		return Change{}, false
 	}
 	if r.Key == protocol.ConfigKey {
-		h.takeConfig(r.Record)
+		h.takeConfig(r.Record, v)
 		return Change{}, false
 	}
 	ch := Change{Child: r.Key, Before: h.entries[r.Key]}
@@ -339,10 +344,14 @@ func (h *History) concerned(nodes []string) iter.Seq[*Placed] {
 	}
 }
 
-func (h *History) takeConfig(r Record) {
+func (h *History) takeConfig(r Record, v *protocol.View) {
 	c, err := protocol.DecodeConfig(r.Value)
 	if err != nil || r.Deleted {
 		h.bad[r.Key] = fmt.Sprintf("not a configuration: %v", err)
+		return
+	}
+	if c.ID != "" && v.Hub != "" && c.ID != v.Hub {
+		h.bad[r.Key] = fmt.Sprintf("id: found %q, of another hub; expected %q", c.ID, v.Hub)
 		return
 	}
 	h.config = &c

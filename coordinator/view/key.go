@@ -132,7 +132,7 @@ func (m *Machine) ownRecord() protocol.NodeRecord {
 	if m.leaving {
 		rec.Status, rec.Reason = protocol.Left, "left in order"
 	}
-	rec.Withdrew = m.withdrawal()
+	rec.Withdrew, rec.Hub = m.withdrawal(), m.hub()
 	return m.signRecord(rec)
 }
 

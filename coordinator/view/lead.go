@@ -177,7 +177,7 @@ func (m *Machine) decide() {
 	if (m.key.fresh || m.cfg.Unsafe.ChangeMembers) && m.decideMembers() {
 		return
 	}
-	if m.healHistory() {
+	if m.healHistory() || m.identify() {
 		return
 	}
 	if m.reassured() {

@@ -114,6 +114,9 @@ func (m *Machine) loaded(e RecordsLoaded) {
 	switch e.Bucket {
 	case protocol.PlacementBucket:
 		m.committed(m.history.Loaded(e.Records, e.Last))
+		if m.replaced() {
+			return
+		}
 	case protocol.ChildrenBucket:
 		m.specsChanged(m.specs.Loaded(e.Records, e.Last))
 		if m.lead != nil && l.again == l.fresh {
@@ -175,13 +178,17 @@ func (m *Machine) judge(l *load, b protocol.Bucket, last uint64) {
 
 // neverStored drops what somebody spoke of and the stream does not hold.
 func (m *Machine) neverStored(l *load, b protocol.Bucket, revision, last uint64) {
+	if m.heardOfOther() {
+		m.do(CountRefused{protocol.ReasonHub})
+		return
+	}
 	m.do(CountRefused{protocol.ReasonRecord})
 	if l.told > 0 && m.now.Mono-l.told < tellEvery {
 		return
 	}
 	l.told = m.now.Mono
 	why := fmt.Sprintf("somebody published a record of revision %d as if the bucket had stored it, which ends at %d: not obeyed; "+
-		"deny others to publish to %s", revision, last, protocol.SubjectsOf(m.cfg.Hub).Stored(b, ">"))
+		"deny others to publish to %s, and see that no other hub has this name", revision, last, protocol.SubjectsOf(m.cfg.Hub).Stored(b, ">"))
 	m.note(Warn, "bucket %s: %s", b, why)
 	if m.lead != nil {
 		m.event(protocol.BadEntry, protocol.Event{Reason: string(b) + ": " + why})

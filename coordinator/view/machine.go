@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,9 +71,13 @@ type Machine struct {
 	pace    pace
 	refused map[protocol.Bucket]int // conflicts in a row
 	// troubles are what NATS refuses this node, or does not answer.
-	troubles map[access]*trouble
-	asked    map[string]time.Duration // when a node's record was last read for a fence
-	kicks    kicks
+	troubles  map[access]*trouble
+	asked     map[string]time.Duration // when a node's record was last read for a fence
+	kicks     kicks
+	domain    string          // JetStream's, of the buckets
+	kept      protocol.Config // of the hub, when the buckets began to be followed from nothing
+	neighbour neighbour
+	belonged  bool // some incarnation of this process was a member
 	// draining says that this node is going to leave, and is to be rid of all that it has before.
 	draining bool
 	stuck    int // how many of its children nobody can take at this moment, as the coordinator says
@@ -98,6 +103,7 @@ func New(cfg Config) *Machine {
 // forget begins to follow the buckets from nothing. Only the numbers of views go on, so that epochs still
 // grow.
 func (m *Machine) forget() {
+	m.keep()
 	newest := uint64(0)
 	if m.history != nil {
 		newest = m.history.Newest()
@@ -122,6 +128,7 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	switch e := e.(type) {
 	case Connected:
 		m.connect(e.Conn)
+		m.domain = cmp.Or(e.Domain, m.domain)
 	case Disconnected:
 		m.disconnect()
 	case Drain:
@@ -202,6 +209,10 @@ func (m *Machine) proceed() {
 	if m.refusesConfig() {
 		return
 	}
+	if m.besideOther() {
+		m.beatDue()
+		return
+	}
 	m.missingDue()
 	m.keyDue()
 	m.beatDue()
@@ -253,10 +264,14 @@ func (m *Machine) Stuck() int { return m.stuck }
 func (m *Machine) Authority() time.Duration { return m.settings().Authority.Std() }
 
 func (m *Machine) settings() protocol.Config {
-	if c := m.history.Config(); c != nil {
-		return *c
+	var c protocol.Config
+	if p := m.history.Config(); p != nil {
+		c = *p
+	} else {
+		c = m.cfg.Want.Or(m.kept)
 	}
-	return m.cfg.Want.WithDefaults()
+	c.ID = m.hub() // the view has it, too, should somebody have overwritten the configuration
+	return c
 }
 
 // refusesConfig reports whether this node asked for another configuration than the hub has. It is
@@ -407,6 +422,7 @@ func (m *Machine) take(b protocol.Bucket, records []Record, last uint64) {
 		commits := m.history.Loaded(records, last)
 		m.history.loaded = loaded
 		m.committed(commits)
+		m.replaced()
 	case protocol.ChildrenBucket:
 		changes := m.specs.Loaded(records, last)
 		m.specs.loaded = loaded
@@ -442,7 +458,13 @@ func (m *Machine) nodeStored(r Record) {
 }
 
 func (m *Machine) committed(commits []Commit) {
+	if len(commits) > 0 && m.kept.ID != "" {
+		m.hubChanged()
+	}
 	for _, c := range commits {
+		if c.Before == nil {
+			m.beats.next = m.now.Mono // there is a hub now
+		}
 		m.localCommit(c)
 		m.leadCommit(c)
 	}

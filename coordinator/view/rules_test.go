@@ -43,6 +43,8 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"UnsureAnyway", "views_missed", false, func(u *view.Unsafe) { u.UnsureAnyway = true }},
 		{"KeepMissed", "views_missed_by_entry", false, func(u *view.Unsafe) { u.KeepMissed = true }},
 		{"OldView", "view_put_back", false, func(u *view.Unsafe) { u.OldView = true }},
+		{"AnyHub", "neighbour", false, func(u *view.Unsafe) { u.AnyHub = true }},
+		{"AnyHub", "hub_made_again", false, func(u *view.Unsafe) { u.AnyHub = true }},
 		{"NoInherit", "history_replaced", false, func(u *view.Unsafe) { u.NoInherit = true }},
 	} {
 		w := newWorld()

@@ -115,7 +115,7 @@ func (w *world) hub(d *datadriven.TestData) error {
 }
 
 func (w *world) join(d *datadriven.TestData) error {
-	cfg := view.Config{Node: first(d), Labels: map[string]string{}}
+	cfg, elsewhere, apart := view.Config{Node: first(d), Labels: map[string]string{}}, false, false
 	for _, a := range d.CmdArgs[1:] {
 		v := strings.Join(a.Vals, "")
 		switch a.Key {
@@ -123,6 +123,10 @@ func (w *world) join(d *datadriven.TestData) error {
 			cfg.Labels["zone"] = v
 		case "kinds": // NAME+NAME
 			cfg.Kinds = strings.Split(v, "+")
+		case "elsewhere": // its buckets are in another JetStream domain
+			elsewhere = true
+		case "apart": // as the command of that name says, from the beginning
+			apart = true
 		case "failover":
 			cfg.Want.Failover = protocol.Failover(v)
 		case "lease":
@@ -136,6 +140,7 @@ func (w *world) join(d *datadriven.TestData) error {
 		}
 	}
 	p := newProcess(w, cfg)
+	p.apart, p.elsewhere = apart, elsewhere
 	if old := w.nodes[p.name]; old != nil {
 		w.nodes[p.name+"(old)"] = old // two processes of one name
 	}

@@ -37,7 +37,7 @@ func (m *Machine) condition(child string, spec *protocol.Spec) condition {
 func (m *Machine) status() protocol.StatusResponse {
 	v := m.history.View()
 	s := protocol.StatusResponse{
-		Hub: m.cfg.Hub, View: v.Number, Coordinator: v.Coordinator, Nodes: len(v.Members),
+		Hub: m.cfg.Hub, Domain: m.domain, View: v.Number, Coordinator: v.Coordinator, Nodes: len(v.Members),
 		Children: len(m.specs.specs), Config: m.settings(),
 		Refused: m.refusedInput(), Trouble: m.troubleOf(),
 		Settled: len(m.lead.placing.unsettled) == 0 && len(m.lead.placing.dirty) == 0 && len(m.lead.placing.queue) == 0 && !m.lead.placing.all,

@@ -128,6 +128,8 @@ func (a WriteSpecs) String() string { return "write specs " + keysText(a.Writes)
 func (a SendBeat) String() string   { return fmt.Sprintf("beat %d", a.Beat.Number) }
 func (a AnswerBeat) String() string { return "answer " + answerText(a.Answer) }
 
+func (a IgnoreControl) String() string { return fmt.Sprintf("ignore control %d", a.ID) }
+
 func (a AnswerControl) String() string {
 	if a.Problem != nil {
 		return fmt.Sprintf("answer control %v: %v", a.IDs, a.Problem)

@@ -107,7 +107,7 @@ func (m *Machine) candidate() {
 		return
 	}
 	m.watchCoordinator(v)
-	if m.unsure(v) {
+	if m.unsure(v) || m.newcomer() && !m.beats.asked { // another hub of the name may run
 		return
 	}
 	m.kickCoordinator()
@@ -349,12 +349,16 @@ func (m *Machine) bootstrap() {
 	if !m.cfg.Unsafe.FoundUnfenced && m.fenceFormer() {
 		return
 	}
-	want := m.cfg.Want.WithDefaults()
+	want := m.cfg.Want.Or(m.kept)
+	want.ID = m.newHub()
 	var writes []Write
 	if m.history.Revision(protocol.ConfigKey) == 0 {
 		writes = append(writes, Write{Key: protocol.ConfigKey, Value: encode(want)})
 	}
-	m.commit("first node", writes, func(v *protocol.View) { m.admit(v, m.selfMember()) })
+	m.commit("first node", writes, func(v *protocol.View) {
+		m.admit(v, m.selfMember())
+		v.Hub = want.ID
+	})
 }
 
 // otherTrusts reports whether another node may still trust itself: by a history that is no more.

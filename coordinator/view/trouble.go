@@ -116,8 +116,12 @@ func (m *Machine) Troubles() []string {
 			texts = append(texts, t.text)
 		}
 	}
+	if m.neighbour.heard > 0 && m.heardOfOther() && m.Member() {
+		texts = append(texts, protocol.Cut(m.neighbourText(), protocol.MaxText))
+	}
 	slices.Sort(texts)
-	return slices.Compact(texts)
+	texts = slices.Compact(texts)
+	return texts[:min(len(texts), protocol.MaxTrouble)]
 }
 
 // blocked says what keeps this node from writing to one of the buckets, or from reading it, if that won't pass by itself; or "".

@@ -52,6 +52,9 @@ type Unsafe struct {
 	ReportProves   bool // a report of a closed connection is proof, whoever sent it
 	ChangeMembers  bool // members change before the coordinator's record names its connection
 
+	// Other hubs of the name.
+	AnyHub bool // a hub of the same name is taken for this one
+
 	// Live records.
 	ObeyLive    bool // a live record that looks like the next one is taken as stored
 	ObeyRecords bool // so are live records of nodes, whatever they say

@@ -10,24 +10,25 @@ import (
 
 // process is one run of a node.
 type process struct {
-	w       *world
-	name    string
-	m       *view.Machine
-	local   local
-	said    protocol.Report
-	conn    *protocol.Conn // nil: none
-	session int            // grows with each connection
-	lead    bool
-	frozen  bool     // it doesn't run: SIGSTOP
-	missed  []func() // meanwhile
-	cut     bool     // nothing gets through, and nobody notices
-	apart   bool     // its server is cut off from those that have the streams: it reaches who is apart as well
-	unfed   bool     // nothing comes through between it and the streams; between it and other nodes it does
-	deaf    int      // so many of the next records get lost
-	trusted bool     // as told
-	kicked  bool     // its server closed its connection, and it does not know
-	beats   map[uint64]func(protocol.BeatAnswer)
-	asks    map[uint64]string
+	w         *world
+	elsewhere bool // its hub is the other one
+	name      string
+	m         *view.Machine
+	local     local
+	said      protocol.Report
+	conn      *protocol.Conn // nil: none
+	session   int            // grows with each connection
+	lead      bool
+	frozen    bool     // it doesn't run: SIGSTOP
+	missed    []func() // meanwhile
+	cut       bool     // nothing gets through, and nobody notices
+	apart     bool     // its server is cut off from those that have the streams: it reaches who is apart as well
+	unfed     bool     // nothing comes through between it and the streams; between it and other nodes it does
+	deaf      int      // so many of the next records get lost
+	trusted   bool     // as told
+	kicked    bool     // its server closed its connection, and it does not know
+	beats     map[uint64]func(protocol.BeatAnswer)
+	asks      map[uint64]string
 }
 
 func newProcess(w *world, cfg view.Config) *process {
@@ -44,7 +45,7 @@ func (p *process) connect() {
 	p.conn = &protocol.Conn{Server: "S1", Client: p.w.conns}
 	p.w.open[*p.conn] = true
 	p.session++
-	p.gets(view.Connected{Conn: *p.conn})
+	p.gets(view.Connected{Conn: *p.conn, Domain: p.domain()})
 }
 
 // disconnect ends the connection; the process knows, or will when it wakes.
@@ -187,16 +188,16 @@ func (p *process) begin(a view.Action) {
 	w := p.w
 	_, beat := a.(view.SendBeat)
 	_, ping := a.(view.Ping) // the own server is always there
-	if p.conn != nil && !w.open[*p.conn] || !ping && (p.cut || (p.apart || p.unfed) && !beat) {
+	if p.conn != nil && !w.open[*p.conn] || !ping && (p.cut || (p.astray() || p.unfed) && !beat) {
 		p.lose(a)
 		return
 	}
 	switch a := a.(type) {
 	case view.Load:
-		records, last := w.store.since(a.Bucket, a.After)
+		records, last := p.store().since(a.Bucket, a.After)
 		p.gets(view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last})
 	case view.ReadKey:
-		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: w.store.keys[a.Bucket][a.Key]})
+		p.gets(view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: p.store().keys[a.Bucket][a.Key]})
 	case view.WriteNode:
 		p.write(protocol.NodesBucket, []view.Write{{Key: a.Record.Node, Value: encode(a.Record), Last: a.Last}}, func(rev uint64, o view.Outcome) view.Event {
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: o}
@@ -229,8 +230,8 @@ func (p *process) begin(a view.Action) {
 
 func (p *process) write(b protocol.Bucket, writes []view.Write, result func(uint64, view.Outcome) view.Event) {
 	done := p.beside(patience, result(0, view.OutcomeUnknown))
-	p.w.write(b, writes, func(rev uint64, o view.Outcome) {
-		if !p.apart && !p.unfed {
+	p.w.write(p.store(), b, writes, func(rev uint64, o view.Outcome) {
+		if !p.astray() && !p.unfed {
 			done(result(rev, o))
 		}
 	})
@@ -280,7 +281,7 @@ func (p *process) beat(a view.SendBeat) {
 		p.w.ask++
 		id := p.w.ask
 		c.beats[id] = func(answer protocol.BeatAnswer) {
-			if !c.cut {
+			if !c.cut && (c.elsewhere == p.elsewhere || !p.hasCoordinator()) { // another hub's answer is passed over
 				done(view.BeatAnswered{Number: a.Beat.Number, Answer: answer})
 			}
 		}
@@ -289,6 +290,35 @@ func (p *process) beat(a view.SendBeat) {
 	if !heard {
 		done(view.BeatAnswered{Number: a.Beat.Number, Outcome: view.NobodyListens})
 	}
+}
+
+// hasCoordinator reports whether a node that listens as the coordinator has the same buckets.
+func (p *process) hasCoordinator() bool {
+	for _, c := range p.w.nodes {
+		if c.lead && c.elsewhere == p.elsewhere && c.apart == p.apart {
+			return true
+		}
+	}
+	return false
+}
+
+// store holds the buckets of its hub.
+func (p *process) store() *store {
+	if p.elsewhere {
+		return p.w.other
+	}
+	return p.w.store
+}
+
+// astray reports whether its server is cut off from the streams of its hub.
+func (p *process) astray() bool { return p.apart && !p.elsewhere }
+
+// domain is that of JetStream.
+func (p *process) domain() string {
+	if p.elsewhere {
+		return "leaf"
+	}
+	return "hub"
 }
 
 func (p *process) probe(node string) {

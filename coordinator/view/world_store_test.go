@@ -120,7 +120,7 @@ func (w *world) publish(records []view.Record) {
 	for _, n := range w.names() {
 		p := w.nodes[n]
 		for _, r := range records {
-			if p.apart || p.unfed {
+			if p.astray() || p.unfed {
 				continue
 			}
 			if p.deaf > 0 && r.Bucket != protocol.NodesBucket {
@@ -133,7 +133,7 @@ func (w *world) publish(records []view.Record) {
 }
 
 // write stores writes for a node, unless the story says otherwise, and answers.
-func (w *world) write(b protocol.Bucket, writes []view.Write, answer func(uint64, view.Outcome)) {
+func (w *world) write(s *store, b protocol.Bucket, writes []view.Write, answer func(uint64, view.Outcome)) {
 	do := func() {
 		fate := ""
 		if acks := w.acks[b]; len(acks) > 0 {
@@ -142,13 +142,13 @@ func (w *world) write(b protocol.Bucket, writes []view.Write, answer func(uint64
 		if fate == "never" {
 			return
 		}
-		records, ok := w.store.write(b, writes)
+		records, ok := s.write(b, writes)
 		switch {
 		case !ok:
 			answer(0, view.Conflict)
 			return
 		case fate != "lost":
-			answer(w.store.last[b], view.Done)
+			answer(s.last[b], view.Done)
 		}
 		w.publish(records)
 	}

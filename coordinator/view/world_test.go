@@ -21,6 +21,7 @@ type world struct {
 	queue  []func()
 	timers []timer
 	store  *store
+	other  *store                 // of another hub of the name, in a JetStream domain of its own
 	open   map[protocol.Conn]bool // as the servers see it
 	silent bool                   // servers answer no question about connections
 	access bool                   // the hub's account has access to the system account
@@ -46,7 +47,7 @@ type timer struct {
 
 func newWorld() *world {
 	return &world{
-		store: newStore(), open: map[protocol.Conn]bool{}, nodes: map[string]*process{}, ids: map[string]int{},
+		store: newStore(), other: newStore(), open: map[protocol.Conn]bool{}, nodes: map[string]*process{}, ids: map[string]int{},
 		stall: map[protocol.Bucket][]func(){}, acks: map[protocol.Bucket][]string{}, dual: map[string]bool{}, walls: map[string]time.Time{},
 		slow: map[protocol.Bucket]time.Duration{},
 	}
@@ -193,6 +194,9 @@ func (w *world) check() {
 			continue // it may go on until its lease ends: that is what failover fast leaves open
 		}
 		for _, child := range w.nodes[n].serves(w) {
+			if w.nodes[n].elsewhere {
+				child += " of the other hub"
+			}
 			serving[child] = append(serving[child], n)
 		}
 	}

@@ -16,11 +16,11 @@ import (
 // heard counts what a session is told.
 type heard struct{ records, noInterest int }
 
-func (h *heard) Record(view.Record)                                      { h.records++ }
-func (h *heard) Beat(protocol.Beat, func(protocol.BeatAnswer))           {}
-func (h *heard) Control(string, []byte, func([]byte, *protocol.Problem)) {}
-func (*heard) Woken()                                                    {}
-func (*heard) ConnReported(protocol.Conn)                                {}
+func (h *heard) Record(view.Record)                                              { h.records++ }
+func (h *heard) Beat(protocol.Beat, func(protocol.BeatAnswer))                   {}
+func (h *heard) Control(string, string, []byte, func([]byte, *protocol.Problem)) {}
+func (*heard) Woken()                                                            {}
+func (*heard) ConnReported(protocol.Conn)                                        {}
 
 func (h *heard) NoInterest(string)         { h.noInterest++ }
 func (h *heard) Missed(protocol.Bucket)    {}

@@ -85,7 +85,7 @@ func (s *Session) beat(m Msg) {
 
 func (s *Session) control(m Msg) {
 	verb := strings.TrimPrefix(m.Subject, s.subjects.Relay(""))
-	s.handler.Control(verb, m.Data, func(data []byte, p *protocol.Problem) {
+	s.handler.Control(verb, "", m.Data, func(data []byte, p *protocol.Problem) {
 		_ = s.replyNode(problemMessage(m.Reply, data, p)) // a closed session answers nobody
 	})
 }

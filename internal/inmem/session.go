@@ -82,6 +82,9 @@ func (n *NATS) Open(cfg Config) *Session {
 // Conn names the connection.
 func (s *Session) Conn() protocol.Conn { return s.conn }
 
+// Domain returns "": there is none.
+func (s *Session) Domain() string { return "" }
+
 // Done is closed when the connection is closed, for whatever reason.
 func (s *Session) Done() <-chan struct{} { return s.done }
 

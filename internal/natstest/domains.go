@@ -15,22 +15,40 @@ import (
 // second is a leaf node of the first, for the tests' account: what one's clients publish in core NATS the other's hear.
 func Domains(t testing.TB) (hub, leaf *natsembed.Server) {
 	t.Helper()
+	hub, leaf, link := ApartDomains(t)
+	link()
+	return hub, leaf
+}
+
+// ApartDomains starts such servers that do not know each other yet. link restarts the second one as a leaf node of the first.
+func ApartDomains(t testing.TB) (hub, leaf *natsembed.Server, link func()) {
+	t.Helper()
 	hub = SingleWith(t, natsembed.Config{Name: "hub", Account: account, System: true, Change: func(o *server.Options) {
 		o.JetStreamDomain = "hub"
 		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
 		o.LeafNode.Account = account
 	}})
+	linked := false
 	leaf = SingleWith(t, natsembed.Config{Name: "leaf", Account: account, System: true, Change: func(o *server.Options) {
 		o.JetStreamDomain = "leaf"
-		to := &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", leafPort(t, hub))}
-		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{LocalAccount: account, URLs: []*url.URL{to}}}
+		if linked {
+			to := &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", leafPort(t, hub))}
+			o.LeafNode.Remotes = []*server.RemoteLeafOpts{{LocalAccount: account, URLs: []*url.URL{to}}}
+		}
 	}})
-	for deadline := time.Now().Add(20 * time.Second); leaf.Running().NumLeafNodes() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the leaf node is not connected after 20s")
+	return hub, leaf, func() {
+		t.Helper()
+		leaf.Stop()
+		linked = true
+		if err := leaf.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(20 * time.Second); leaf.Running().NumLeafNodes() == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the leaf node is not connected after 20s")
+			}
 		}
 	}
-	return hub, leaf
 }
 
 // leafPort returns where a server takes leaf nodes.

@@ -31,7 +31,7 @@ func (r *recorder) Record(rec view.Record) {
 
 func (r *recorder) Beat(b protocol.Beat, answer func(protocol.BeatAnswer)) { r.beatFunc(b, answer) }
 
-func (r *recorder) Control(verb string, data []byte, answer func([]byte, *protocol.Problem)) {
+func (r *recorder) Control(verb, _ string, data []byte, answer func([]byte, *protocol.Problem)) {
 	r.controlFunc(verb, data, answer)
 }
 

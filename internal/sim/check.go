@@ -33,19 +33,21 @@ const (
 
 // checker looks after the promises.
 type checker struct {
-	w       *world
-	view    protocol.View        // the newest that was committed
-	epochs  map[string]served    // by child: the newest epoch that was served
-	entries map[string]placed    // by child: the newest entry
-	own     map[replicaOf]uint64 // the newest epoch in which a process has served a child
-	config  []byte
-	views   map[*process]followed // what each process follows
-	granted map[protocol.Incarnation]uint64
-	grants  uint64           // the newest view by whose coordinator a lease was granted
-	began   int64            // when the last coordinator took its role
-	cutOff  map[string]int64 // nodes that reach no server until then
-	writer  *process         // whose write is being stored
-	refuses map[refusals][]int64
+	w         *world
+	view      protocol.View        // the newest that was committed
+	epochs    map[string]served    // by child: the newest epoch that was served
+	entries   map[string]placed    // by child: the newest entry
+	own       map[replicaOf]uint64 // the newest epoch in which a process has served a child
+	config    []byte
+	id        string                // of the hub, in a configuration that is part of the commit
+	viewValue []byte                // of the newest that was committed
+	views     map[*process]followed // what each process follows
+	granted   map[protocol.Incarnation]uint64
+	grants    uint64           // the newest view by whose coordinator a lease was granted
+	began     int64            // when the last coordinator took its role
+	cutOff    map[string]int64 // nodes that reach no server until then
+	writer    *process         // whose write is being stored
+	refuses   map[refusals][]int64
 }
 
 // tenure is a coordinator's role, from a view on. What it stored itself it has no reason to undo, even if nobody was told.
@@ -132,10 +134,7 @@ func (c *checker) stored(s *stream, r view.Record) {
 func (c *checker) placed(r view.Record) {
 	switch {
 	case r.Key == protocol.ConfigKey:
-		if c.config != nil && !bytes.Equal(c.config, r.Value) {
-			c.w.breach(RuleConfig, "it was %s, and became %s", c.config, r.Value)
-		}
-		c.config = r.Value
+		c.configured(r.Value)
 	case r.Deleted:
 		x := c.entries[r.Key]
 		x.there = false
@@ -149,6 +148,10 @@ func (c *checker) placed(r view.Record) {
 		if v.Number <= c.view.Number {
 			c.w.breach(RuleViews, "view %d was committed after view %d", v.Number, c.view.Number)
 		}
+		if v.Hub != c.view.Hub && c.view.Hub != "" && bytes.Equal(c.w.streams[protocol.PlacementBucket].keys[protocol.ViewKey].Value, c.viewValue) {
+			c.w.breach(RuleConfig, "the hub's id was %s, and view %d has %s", c.view.Hub, v.Number, v.Hub)
+		}
+		c.viewValue = r.Value
 		if v.Coordinator != c.view.Coordinator {
 			c.granted[v.Coordinator], c.began = v.Number, c.w.now
 			c.w.client.succeeded()
@@ -157,6 +160,19 @@ func (c *checker) placed(r view.Record) {
 	default:
 		c.entry(r)
 	}
+}
+
+// configured looks at a configuration that is stored. The id is the view's; who finds nothing of either may make another one.
+func (c *checker) configured(value []byte) {
+	config, err := protocol.DecodeConfig(value)
+	id := config.ID
+	if config.ID = ""; err == nil {
+		value = encode(config)
+	}
+	if c.config != nil && !bytes.Equal(c.config, value) {
+		c.w.breach(RuleConfig, "it was %s, and became %s", c.config, value)
+	}
+	c.config, c.id = value, id
 }
 
 func (c *checker) entry(r view.Record) {
@@ -182,6 +198,10 @@ func (c *checker) committed(s *stream) {
 	if s.bucket != protocol.PlacementBucket {
 		return
 	}
+	if c.id != "" && c.id != c.view.Hub {
+		c.w.breach(RuleConfig, "the hub's id is %s in view %d, and %s was stored in the configuration", c.view.Hub, c.view.Number, c.id)
+	}
+	c.id = ""
 	for _, child := range slices.Sorted(maps.Keys(c.entries)) {
 		x := c.entries[child]
 		if !x.there || !x.Exclusive {

@@ -81,8 +81,13 @@ func (s *stream) become(c copied) {
 // lost takes that only what the streams hold now was ever committed. The epochs that were served stay.
 func (c *checker) lost() {
 	keys := c.w.streams[protocol.PlacementBucket].keys
-	c.config = keys[protocol.ConfigKey].Value
-	c.view, _ = protocol.DecodeView(keys[protocol.ViewKey].Value)
+	c.config = nil
+	if stored := keys[protocol.ConfigKey]; stored.Revision > 0 && !stored.Deleted {
+		c.configured(stored.Value)
+	}
+	c.id = ""
+	c.viewValue = keys[protocol.ViewKey].Value
+	c.view, _ = protocol.DecodeView(c.viewValue)
 	for child, was := range c.entries {
 		e, err := protocol.DecodeEntry(keys[child].Value)
 		c.entries[child] = placed{Entry: e, there: err == nil && !keys[child].Deleted, first: was.first}
