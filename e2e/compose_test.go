@@ -276,9 +276,10 @@ func (s *stack) survivesServerKill(h *testHub, l *load) {
 	l.during(200 * time.Millisecond)
 	from := clock.Now()
 	s.command("docker", "kill", id)
-	l.during(12 * time.Second) // longer than the election of a stream's leader
+	slow := measure(s.t, s.urls[0], electionWait)
+	s.t.Log(slow)
 	for child := range h.active() {
-		h.service(l, child, from, serverLimit)
+		h.service(l, child, from, slow.serverDeath())
 	}
 	s.command("docker", "start", id)
 	h.settled(3)
