@@ -182,15 +182,20 @@ type BeatAnswer struct {
 	Number      uint64      `json:"number"`      // of its heartbeat
 	Conn        Conn        `json:"conn"`        // the coordinator's connection
 	Accepted    bool        `json:"accepted"`
-	View        uint64      `json:"view"`              // the current view
-	Revision    uint64      `json:"revision"`          // the last revision of the placement bucket that it knows
-	Specs       uint64      `json:"specs"`             // the same of the children bucket
-	Refused     Refusal     `json:"refused,omitempty"` // why it is not accepted
-	Detail      string      `json:"detail,omitempty"`
-	Hub         string      `json:"hub,omitempty"`    // the hub's id
-	Domain      string      `json:"domain,omitempty"` // the JetStream domain of its buckets
-	Holder      string      `json:"holder,omitempty"` // the incarnation that has the name, if it is taken
-	Stuck       int         `json:"stuck,omitempty"`  // if the node drains: how many of its children nobody can take now
+	View        uint64      `json:"view"`     // the current view
+	Revision    uint64      `json:"revision"` // the last revision of the placement bucket that it knows
+	Specs       uint64      `json:"specs"`    // the same of the children bucket
+	// Since is the view that admitted the node, as the coordinator knows it: a lease is for that membership.
+	Since uint64 `json:"since,omitempty"`
+	// Record is up to which revision the coordinator has read what is under the node's key: if it accepts the heartbeat, no
+	// fence before that counts.
+	Record  uint64  `json:"record,omitempty"`
+	Refused Refusal `json:"refused,omitempty"` // why it is not accepted
+	Detail  string  `json:"detail,omitempty"`
+	Hub     string  `json:"hub,omitempty"`    // the hub's id
+	Domain  string  `json:"domain,omitempty"` // the JetStream domain of its buckets
+	Holder  string  `json:"holder,omitempty"` // the incarnation that has the name, if it is taken
+	Stuck   int     `json:"stuck,omitempty"`  // if the node drains: how many of its children nobody can take now
 }
 
 // Refusal is why a heartbeat is not accepted.

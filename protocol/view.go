@@ -14,6 +14,9 @@ type View struct {
 	// Batch is how many records the commit stored, this one included: those are the ones that directly
 	// precede it in the stream. What else stands there was not written by a coordinator.
 	Batch int `json:"batch"`
+	// Beat is that of a record by which the coordinator lives, and that somebody else's values may have hidden fences of it
+	// before: those don't count. 0 if nobody wrote under its key what it did not read. A fence counts whose beat is larger.
+	Beat uint64 `json:"beat,omitempty"`
 	// Hub is the hub's id: Config.ID.
 	Hub string `json:"hub,omitempty"`
 	// Sig is the coordinator's signature of all fields before it; see Keys. It stays the last field.

@@ -136,8 +136,13 @@ func (m *Machine) beatBehind() {
 
 func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	b := &m.beats
+	if x := m.history.View().Member(m.self.Node); x != nil && x.Incarnation == m.self && a.Since != 0 && a.Since != x.Since && !m.cfg.Unsafe.AnyMembership {
+		m.history.hinted(a.Revision, m.now.Mono) // it departed in a view that it missed
+		return
+	}
 	b.answered, b.taken, b.behind = b.sent, 0, 0
 	m.renew(b.sent, m.settings().Lease.Std())
+	m.vouched(a.Record)
 	// What the answer before this one knew must have arrived by now.
 	m.history.hinted(b.revision, m.now.Mono)
 	m.specs.hinted(b.specs, m.now.Mono)

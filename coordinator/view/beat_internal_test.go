@@ -46,6 +46,22 @@ func TestBeat_GrantsNothingFromWhoKnowsLess(t *testing.T) {
 	}
 }
 
+// A lease is for the membership that the coordinator names: one that departed without knowing it, and was admitted again, would serve
+// by what it knows from before. Without the rule it takes the lease.
+func TestBeat_GrantsForOneMembership(t *testing.T) {
+	t.Parallel()
+	for _, since := range []uint64{0, 2, 7} {
+		for _, off := range []bool{false, true} {
+			m, by := newBeatTest(Unsafe{AnyMembership: off})
+			m.history.view.Members = []protocol.Member{{Incarnation: m.self, Since: 2}}
+			m.answered(protocol.BeatAnswer{Coordinator: by, Accepted: true, View: 9, Revision: 30, Since: since})
+			if granted := m.trust.until > 0; granted != (off || since != 7) {
+				t.Errorf("admitted in view 2, granted for view %d; without the rule: %t; it has granted a lease: %t", since, off, granted)
+			}
+		}
+	}
+}
+
 // An answer counts only if it names the coordinator that the node follows; of any other the most that comes is a read.
 func TestBeat_TakesTheCoordinatorsAnswerOnly(t *testing.T) {
 	t.Parallel()

@@ -55,6 +55,7 @@ func (m *Machine) nextView(reason string) *protocol.View {
 			v.Gone = append(v.Gone, old.Gone...)
 		}
 	}
+	m.vouch(v)
 	return v
 }
 

@@ -20,8 +20,13 @@ func (m *Machine) answerBeat(e BeatReceived) {
 	if p := m.lead.peers[e.Beat.Node]; p != nil && p.in == e.Beat.Incarnation {
 		p.answering(m.now.Mono, e.Beat.Number)
 	}
-	if x := m.history.View().Member(e.Beat.Node); a.Accepted && x != nil && x.Draining {
-		a.Stuck = m.stuckOn(x.Node)
+	if a.Accepted {
+		a.Record = m.nodes.sure[e.Beat.Node]
+	}
+	if x := m.history.View().Member(e.Beat.Node); a.Accepted && x != nil {
+		if a.Since = x.Since; x.Draining {
+			a.Stuck = m.stuckOn(x.Node)
+		}
 	}
 	m.do(AnswerBeat{ID: e.ID, Answer: a})
 }
@@ -59,7 +64,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 		return protocol.RefusedWait, "a later heartbeat has arrived already"
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
-	p.conn, p.report = b.Conn, b.Report
+	p.conn, p.report, p.hidden = b.Conn, b.Report, p.hidden && p.fence != unfenced
 	m.countRefused(p)
 	m.takePledge(p, b.Pledge)
 	p.member.Labels, p.member.Capacity, p.member.Draining, p.member.Kinds = b.Labels, b.Capacity, b.Status == protocol.Draining, b.Kinds

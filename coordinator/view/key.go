@@ -14,22 +14,49 @@ type ownKey struct {
 	busy     bool          // a write is under way
 	reading  bool          // the key is being read, because a write's outcome is unknown or a conflict
 	sent     time.Duration // when the write under way was sent
-	accepted time.Duration // when the last accepted write was sent
-	revision uint64        // of that write
+	accepted time.Duration // when the last accepted write was sent that renews
+	last     written       // the last accepted write, whether it renews or not
+	fresh    bool          // the last accepted write that renews names the present connection
+	doubt    doubt
 	value    []byte        // of the write under way
 	floor    uint64        // the bucket's end as it was known when the write under way was sent
 	next     time.Duration // when the next is due
 	beat     uint64
 	urgent   bool          // write as soon as possible
 	free     time.Duration // when another incarnation's record may be fenced again
-	fresh    bool          // the last accepted write names the present connection
 }
+
+// written is an accepted write of the own record.
+type written struct {
+	sent     time.Duration
+	revision uint64
+	beat     uint64
+	fresh    bool // it names the present connection
+}
+
+// doubt is what this node has of its own record when foreign values stood under its key and it has not read all that did:
+// one of those that it missed may have been a fence. What it writes then heals the key, and renews nothing. There are two
+// who can say that no fence before such a record counts: the coordinator that answers the heartbeats, once it has read that
+// record (see answerBeat); and for the coordinator itself, a view that names the record (see protocol.View.Beat).
+type doubt struct {
+	is     bool
+	at     uint64 // the revision of what stood there
+	write  bool   // the write under way began in doubt
+	healed uint64 // the first own record after that; 0 if there is none yet
+	next   time.Duration
+	named  written // the one that the view under way names
+}
+
+// healBeats is by how much the number of a record that is written in doubt is above the one before it: more than any fences
+// that it may hide have counted on. A node writes 20 a second at most, and who was away for long starts anew.
+const healBeats = 1 << 24
 
 // keyPace is the interval of the shared heartbeat while something else keeps the lease.
 const keyPace = 5 * time.Second
 
 func (k *ownKey) disconnected() {
 	k.busy, k.reading, k.urgent, k.fresh = false, false, true, false
+	k.last.fresh, k.doubt.named = false, written{}
 }
 
 // keyDue writes the own record when it is time, if nothing stands in the way of it.
@@ -97,6 +124,9 @@ func (m *Machine) writeKey() {
 	k.busy, k.urgent = true, false
 	k.sent, k.floor = m.now.Mono, m.nodes.Last()
 	k.beat++
+	if k.doubt.write = k.doubt.is; k.doubt.is && k.doubt.healed == 0 {
+		k.beat += healBeats
+	}
 	k.next = m.now.Mono + m.keyInterval()
 	rec := m.ownRecord()
 	k.value = encode(rec)
@@ -154,15 +184,75 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 	if e.Revision <= k.floor {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
-	k.claimed, k.fresh, k.accepted, k.revision = true, true, k.sent, e.Revision
+	k.claimed, k.last = true, written{sent: k.sent, revision: e.Revision, beat: k.beat, fresh: true}
 	m.nodeStored(recordOf(e.Write.Record, e.Revision))
 	if e.Write.Record.Status == protocol.Left {
 		m.hasLeft()
 		return
 	}
+	if k.doubt.write && k.doubt.is {
+		if k.doubt.healed == 0 && e.Revision > k.doubt.at {
+			k.doubt.healed = e.Revision
+		}
+		return
+	}
+	k.fresh, k.accepted = true, k.sent
 	if m.lead == nil {
 		m.renew(k.sent, m.settings().Lease.Std())
 	}
+}
+
+// doubts notes that a fence may have stood under the own key that this node has not read.
+func (m *Machine) doubts() {
+	d := &m.key.doubt
+	d.is, d.at, d.healed = true, m.nodes.Revision(m.self.Node), 0
+	m.key.urgent = true
+}
+
+// vouched takes that no fence before a record of this node's counts.
+func (m *Machine) vouched(revision uint64) {
+	k := &m.key
+	if d := &k.doubt; d.is && d.healed > 0 && revision >= d.healed {
+		d.is, d.healed = false, 0
+		k.fresh = k.fresh || k.last.fresh
+	}
+}
+
+// vouchDue commits a view for the sake of the own record: whoever has fenced this coordinator before that record can't follow
+// on the view before any more. It needs no authority, as a takeover needs none.
+func (m *Machine) vouchDue() {
+	k, c := &m.key, m.settings()
+	d := &k.doubt
+	if d.healed == 0 || m.op != nil || !m.ready() || m.leaving || m.now.Mono < d.next || m.holdsBack(protocol.PlacementBucket) {
+		return
+	}
+	if m.authority() && m.now.Mono-k.accepted < m.keyInterval() {
+		return
+	}
+	d.next = m.now.Mono + c.Heartbeat.Std()
+	m.commit("the coordinator's record was overwritten", nil, nil)
+}
+
+// vouch has a view of this coordinator name its record, if that is in doubt.
+func (m *Machine) vouch(v *protocol.View) {
+	if old := m.history.View(); old != nil && old.Coordinator == m.self {
+		v.Beat = old.Beat
+	}
+	if d := &m.key.doubt; d.healed > 0 {
+		v.Beat, d.named = m.key.last.beat, m.key.last
+	}
+}
+
+// vouchedBy takes that a view of this coordinator is committed. The record that it names renews.
+func (m *Machine) vouchedBy(v *protocol.View) {
+	k := &m.key
+	named := k.doubt.named
+	if v.Coordinator != m.self || named.beat == 0 || v.Beat != named.beat {
+		return
+	}
+	k.doubt.named = written{}
+	k.accepted, k.fresh = max(k.accepted, named.sent), k.fresh || named.fresh
+	m.vouched(named.revision)
 }
 
 // term is for how long others wait for this node.
@@ -249,7 +339,7 @@ func (m *Machine) keySeen(node string) {
 	case (m.nodes.bad[node] != "" || known == nil) && m.keyFollowed(known):
 		m.key.urgent = true // somebody overwrote it with what means nothing
 	case m.nodes.bad[node] != "" || known == nil:
-		m.reincarnate("its record was overwritten or deleted, and a fence before that may have been missed")
+		m.doubts()
 	case known.ID != m.self.ID:
 		m.reincarnate("its name was taken by another incarnation")
 	case !known.Status.Alive() && !m.leaving && !m.cfg.Unsafe.IgnoreFence:
@@ -263,7 +353,7 @@ func (m *Machine) keyFollowed(known *Known) bool {
 	if m.cfg.Unsafe.KeyAnyway {
 		return true
 	}
-	from := m.key.revision
+	from := m.key.last.revision
 	if known != nil && known.ID == m.self.ID {
 		from = max(from, known.Revision)
 	}

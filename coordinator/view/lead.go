@@ -163,6 +163,7 @@ func (m *Machine) leadDue() {
 		m.waitsDue()
 	}
 	m.desiredDue()
+	m.vouchDue()
 	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving && !m.holdsBack(protocol.PlacementBucket) {
 		m.decide()
 	}

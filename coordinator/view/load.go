@@ -141,10 +141,6 @@ func (m *Machine) nodesLoaded(l *load, e RecordsLoaded) {
 	for _, r := range e.Records {
 		m.nodeStored(r)
 	}
-	if m.nodes.foreign && e.Last > m.nodes.Last() {
-		m.renewSoon()
-	}
-	m.nodes.foreign = false
 	if never := m.nodes.Loaded(m.now.Mono, l.began, l.from, e.Last); never > 0 {
 		m.neverStored(l, e.Bucket, never, e.Last)
 	}

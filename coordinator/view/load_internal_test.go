@@ -40,7 +40,7 @@ func TestLoaded_IsJudgedByWhatWasKnownWhenItWasAsked(t *testing.T) {
 			}
 			ask := last
 			last++
-			m.key.revision = last
+			m.key.last.revision = last
 			m.nodeStored(nodeRecord(m.self, protocol.Up, last))
 			end := ask
 			if c.anew {

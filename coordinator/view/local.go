@@ -41,6 +41,9 @@ func (m *Machine) localCommit(c Commit) {
 		return
 	case !is:
 		return
+	case was && c.Before.Member(m.self.Node).Since != c.After.Member(m.self.Node).Since:
+		m.reincarnate("it departed in a view that it missed, and was admitted again")
+		return
 	case !was:
 		m.local.reset()
 		m.do(Admitted{View: c.After.Number})

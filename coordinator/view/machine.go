@@ -465,6 +465,7 @@ func (m *Machine) committed(commits []Commit) {
 		if c.Before == nil {
 			m.beats.next = m.now.Mono // there is a hub now
 		}
+		m.vouchedBy(c.After)
 		m.localCommit(c)
 		m.leadCommit(c)
 	}

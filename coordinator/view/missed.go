@@ -26,9 +26,30 @@ func (m *Machine) unsure(v *protocol.View) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.Members, func(x protocol.Member) bool {
+	return m.fenceHidden(v) || slices.ContainsFunc(v.Members, func(x protocol.Member) bool {
 		return m.endKnown(x.Incarnation) && m.now.Mono < m.nodes.Get(x.Node).renewed(x.Incarnation)+m.settings().Lease.Std()
 	})
+}
+
+// fenceHidden fences again who was, if something was stored over the fence, and reports whether there is anybody: a coordinator
+// that is not known may have vouched for a record that came after it.
+func (m *Machine) fenceHidden(v *protocol.View) bool {
+	hidden, due := false, m.now.Mono >= m.coord.retry
+	for _, x := range v.Members {
+		k := m.nodes.Get(x.Node)
+		if x.Incarnation == v.Coordinator || k == nil || k.ID != x.ID || k.Status != protocol.Lost || m.nodes.bad[x.Node] == "" {
+			continue
+		}
+		hidden = true
+		if !due {
+			continue
+		}
+		m.coord.retry = m.now.Mono + rankStep
+		reason := "its fence was overwritten"
+		m.noteWrite("fencing %s again: %s", x.Node, reason)
+		m.do(WriteNode{Record: m.fenceOf(x.Incarnation, k.NodeRecord, reason), Last: m.nodes.Revision(x.Node)})
+	}
+	return hidden
 }
 
 // endKnown reports whether an incarnation that was a member is known to have been fenced, or to have left.

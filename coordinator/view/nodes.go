@@ -52,7 +52,6 @@ type Nodes struct {
 	// contested says that two live records claim one revision.
 	contested bool
 	authors   Keys                   // say who wrote what
-	foreign   bool                   // since the last read somebody spoke of a record that its author did not write
 	minor     func(node string) bool // whether nothing rests on a node's record at this moment; nil: something does
 }
 
@@ -138,7 +137,6 @@ func (n *Nodes) same(r Record) bool {
 func (n *Nodes) wild(now time.Duration, r Record) {
 	n.hinted(r.Revision, now)
 	n.contested = n.contested || n.read < r.Revision && r.Revision <= n.last
-	n.foreign = n.foreign || n.isForeign(r)
 }
 
 // wants reports whether the bucket is to be read because of what was heard.
@@ -258,8 +256,8 @@ func (k *Known) follow(old *Known, u Unsafe) {
 	switch {
 	case k.ID == old.ID:
 		k.before = old.before
-	case old.Status.Alive() && !u.MissedFence:
-		k.before = k.Seen // the fence was missed, and renewals before it may have been
+	case !u.MissedFence:
+		k.before = k.Seen // a fence was missed, or renewals after the one that is known, and what may have been between
 	default:
 		k.before = old.Renewed
 	}
@@ -268,13 +266,13 @@ func (k *Known) follow(old *Known, u Unsafe) {
 // ends reports whether a record ended the incarnation of an old one without a renewal between the two
 // that was missed here: a fence counts on by one from the record that it was written over.
 func ends(old *Known, rec *protocol.NodeRecord) bool {
-	return old.ID == rec.ID && !rec.Status.Alive() && (!old.Status.Alive() || rec.Beat == old.Beat+1)
+	return old.ID == rec.ID && !rec.Status.Alive() && rec.Beat == old.Beat+1
 }
 
 // overwritten notes that something was stored under a key: if it turns out to be nobody's record, the
-// one before it may have been a renewal that was missed.
+// one before it may have been a renewal that was missed. That of a fence may have been, too: see ownKey.doubt.
 func (n *Nodes) overwritten(now time.Duration, key string) {
-	if old := n.nodes[key]; old != nil && old.Status.Alive() {
+	if old := n.nodes[key]; old != nil && old.Status != protocol.Left {
 		k := *old
 		k.Renewed = now
 		n.nodes[key] = &k

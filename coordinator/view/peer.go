@@ -21,6 +21,8 @@ type peer struct {
 	report  protocol.Report
 	refused *protocol.RefusedCounts // as its last heartbeat has them; nil before the first
 	fence   fence
+	renewed time.Duration          // if it is fenced: it renewed nothing after this
+	hidden  bool                   // the fence was written over what may have hidden a record that names another connection
 	retry   time.Duration          // no fence before this instant
 	closed  map[protocol.Conn]bool // connections that are known to be closed
 	suspect bool
@@ -134,9 +136,10 @@ func (m *Machine) takesProof() bool {
 	return m.settings().Failover.Proves() || m.cfg.Unsafe.StrictTakesIt
 }
 
-// closed reports whether all of the node's connections were seen closed.
+// closed reports whether all of the node's connections were seen closed. What somebody else wrote may hide a record that names
+// another one.
 func (m *Machine) closed(p *peer) bool {
-	if !m.connKnown(p) {
+	if !m.connKnown(p) || (p.hidden || m.nodes.bad[p.in.Node] != "") && !m.cfg.Unsafe.HiddenRecords {
 		return false
 	}
 	conns := m.connsOf(p)
@@ -173,8 +176,8 @@ func (m *Machine) fenceDue(p *peer) bool {
 	k := m.nodes.Get(p.in.Node)
 	bad := m.nodes.bad[p.in.Node] != "" // and may hide a record of its own that came after that one
 	switch member := m.history.View().Has(p.in); {
-	case k != nil && k.ID == p.in.ID && !k.Status.Alive(), k != nil && k.ID != p.in.ID && !bad && member && m.knowsSince(p.since):
-		p.fence = fenced // by a predecessor, or by its own leaving
+	case m.peerEnded(p):
+		m.fencedNow(p) // by a predecessor, or by its own leaving
 		return false
 	case k == nil && !member:
 		return false // it holds nothing, and there is nothing to fence
@@ -186,6 +189,26 @@ func (m *Machine) fenceDue(p *peer) bool {
 	}
 	return m.proven(p) || m.now.Mono-m.lastWord(p) > m.settings().Lease.Std()*3/4
 }
+
+// peerEnded reports whether what is under a node's key says that no write of its incarnation renews anything any more. Of a
+// member that takes the knowledge of all that was stored before this coordinator began to watch it: a predecessor may have
+// vouched for a record that came after a fence.
+func (m *Machine) peerEnded(p *peer) bool {
+	k, member := m.nodes.Get(p.in.Node), m.history.View().Has(p.in)
+	known := m.nodes.bad[p.in.Node] == "" && m.knowsSince(p.since)
+	switch {
+	case k == nil:
+		return false
+	case k.ID != p.in.ID:
+		return member && known
+	case k.Status == protocol.Left:
+		return true
+	}
+	return !k.Status.Alive() && (!member || known)
+}
+
+// fencedNow notes that a node is fenced. What it writes from now on renews nothing, so that it puts nothing off.
+func (m *Machine) fencedNow(p *peer) { p.fence, p.renewed = fenced, m.lastSign(p) }
 
 // lastWord is when the node said something that its coordinator knows of. What somebody else stores over its record
 // puts off the end of its lease, see lastSign, but not its fence: that must not be put off for ever.
@@ -251,9 +274,10 @@ func (m *Machine) fencePeer(p *peer) {
 		last.Conn = p.conn
 	}
 	if p.fence = fencing; m.cfg.Unsafe.NoFence {
-		p.fence = fenced
+		m.fencedNow(p)
 		return
 	}
+	p.hidden = p.hidden || m.nodes.bad[p.in.Node] != ""
 	p.retry = m.now.Mono + rankStep
 	m.noteWrite("fencing %s: %s", p.in.Node, reason)
 	m.do(WriteNode{Record: m.fenceOf(p.in, last, reason), Last: m.nodes.Revision(p.in.Node)})
@@ -267,7 +291,7 @@ func (m *Machine) leadFenced(node string, done bool) {
 	if p := m.lead.peers[node]; p != nil && p.fence == fencing {
 		p.fence = unfenced
 		if done {
-			p.fence = fenced
+			m.fencedNow(p)
 		}
 	}
 }
@@ -278,8 +302,8 @@ func (m *Machine) leadNode(node string) {
 		return
 	}
 	p := m.lead.peers[node]
-	if k := m.nodes.Get(node); k != nil && p.fence == unfenced && k.ID == p.in.ID && !k.Status.Alive() {
-		p.fence = fenced
+	if k := m.nodes.Get(node); k != nil && p.fence == unfenced && k.ID == p.in.ID && m.peerEnded(p) {
+		m.fencedNow(p)
 	}
 }
 
@@ -329,5 +353,5 @@ func (m *Machine) over(p *peer) bool {
 	if k != nil && k.ID == p.in.ID && k.Status == protocol.Left {
 		return true
 	}
-	return m.cfg.Unsafe.NoWait || m.proven(p) || m.now.Mono >= m.lastSign(p)+m.settings().Lease.Std()
+	return m.cfg.Unsafe.NoWait || m.proven(p) || m.now.Mono >= p.renewed+m.settings().Lease.Std()
 }

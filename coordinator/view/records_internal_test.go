@@ -19,7 +19,7 @@ func newRecordsTest() *Machine {
 	m.conn = &protocol.Conn{Server: "s", Client: 1}
 	m.now.Mono = 10 * time.Second
 	m.nodes.Loaded(m.now.Mono, 0, 0, 4)
-	m.key.claimed, m.key.revision, m.key.accepted = true, 5, m.now.Mono
+	m.key.claimed, m.key.accepted, m.key.last = true, m.now.Mono, written{m.now.Mono, 5, 5, true}
 	m.nodeStored(nodeRecord(m.self, protocol.Up, 5))
 	return m
 }
@@ -28,8 +28,9 @@ func nodeRecord(in protocol.Incarnation, s protocol.Status, revision uint64) Rec
 	return recordOf(protocol.NodeRecord{V: 1, Incarnation: in, Status: s, Started: "2026-11-23T00:00:00.000Z", Beat: revision, Lease: protocol.Duration(time.Second)}, revision)
 }
 
-// A fence that somebody overwrites is not forgotten: who may have missed it joins anew. In a run of the simulator
-// the fenced node took the junk for its own record's, wrote that again, and served by an old view.
+// A fence that somebody overwrites is not forgotten: what is written by who may have missed it renews nothing, until the
+// coordinator that answers has read that. In a run of the simulator the fenced node took the junk for its own record's, wrote that
+// again, and served by an old view.
 func TestMachine_OverwrittenRecord(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -37,7 +38,7 @@ func TestMachine_OverwrittenRecord(t *testing.T) {
 		revision uint64
 		read     bool // back, after a pause
 		off      bool // the rule
-		anew     bool
+		doubt    bool
 	}{
 		{"the next record", 6, false, false, false},
 		{"after one that was missed", 7, false, false, true},
@@ -49,12 +50,144 @@ func TestMachine_OverwrittenRecord(t *testing.T) {
 		if c.read {
 			m.nodes.Loaded(m.now.Mono, 0, 0, c.revision-1)
 		}
-		was := m.self
 		m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: c.revision})
-		if anew := m.self != was; anew != c.anew || !anew && !m.key.urgent {
-			t.Errorf("%s: joins anew %t, expected %t; writes again %t", c.name, anew, c.anew, m.key.urgent)
+		if m.key.doubt.is != c.doubt || !m.key.urgent {
+			t.Errorf("%s: in doubt %t, expected %t; writes again %t", c.name, m.key.doubt.is, c.doubt, m.key.urgent)
+		}
+		if healed := m.writesOwn(t, c.revision+1); healed == c.doubt {
+			t.Errorf("%s: what it writes renews its lease: %t", c.name, healed)
+		}
+		m.vouched(c.revision)
+		if m.key.doubt.is != c.doubt {
+			t.Errorf("%s: in doubt %t once the coordinator has read the junk", c.name, m.key.doubt.is)
+		}
+		m.vouched(c.revision + 1)
+		if m.key.doubt.is || !m.writesOwn(t, c.revision+2) {
+			t.Errorf("%s: in doubt %t once the coordinator has read what was written over the junk", c.name, m.key.doubt.is)
 		}
 	}
+}
+
+// What stood under the own key while a record was being written, and was stored before that, puts that record in no doubt; what
+// was stored after it does, and is healed by the next one only.
+func TestMachine_DoubtWhileWriting(t *testing.T) {
+	t.Parallel()
+	m := newRecordsTest()
+	m.writeKey()
+	write := m.written(t)
+	m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: 8})
+	m.now.Mono += time.Second
+	m.nodeWritten(NodeWritten{Write: write, Outcome: Done, Revision: 6})
+	if d := m.key.doubt; !d.is || d.healed != 0 || m.key.accepted != 10*time.Second {
+		t.Errorf("after the answer to the write before it: %+v, renewed at %v", d, m.key.accepted)
+	}
+	if m.writesOwn(t, 9) || m.key.doubt.healed != 9 || m.key.last.beat <= healBeats {
+		t.Errorf("after the write over it: %+v, %+v", m.key.doubt, m.key.last)
+	}
+	m.nodes.Loaded(m.now.Mono, 0, 0, 11)
+	m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node1", Value: []byte("junk"), Revision: 12})
+	if m.vouched(9); !m.key.doubt.is || m.key.doubt.healed != 0 {
+		t.Errorf("after more of them: %+v", m.key.doubt)
+	}
+}
+
+// A fence that a coordinator finds under a member's key was the last of it only once all is known that was stored before it began
+// to watch that member, and if nothing foreign stands over it: a predecessor may have vouched for what came between.
+func TestMachine_FenceThatIsFound(t *testing.T) {
+	t.Parallel()
+	member := protocol.Incarnation{Node: "node2", ID: "a"}
+	for _, c := range []struct {
+		name   string
+		status protocol.Status
+		sent   time.Duration // of the own record, relative to the takeover
+		junk   bool
+		ended  bool
+	}{
+		{"its own word", protocol.Left, -time.Second, true, true},
+		{"before the own record is written", protocol.Lost, -time.Second, false, false},
+		{"after that", protocol.Lost, time.Second, false, true},
+		{"after that, under junk", protocol.Lost, time.Second, true, false},
+	} {
+		m := newRecordsTest()
+		m.history.view = &protocol.View{Number: 1, Coordinator: m.self, Members: []protocol.Member{{Incarnation: m.self}, {Incarnation: member}}}
+		m.lead = newLead()
+		p := &peer{in: member, since: m.now.Mono}
+		m.lead.peers["node2"] = p
+		m.nodeStored(nodeRecord(member, c.status, 6))
+		if c.junk {
+			m.nodeStored(Record{Bucket: protocol.NodesBucket, Key: "node2", Value: []byte("junk"), Revision: 7})
+		}
+		m.key.last.sent = m.now.Mono + c.sent
+		if got := m.peerEnded(p); got != c.ended {
+			t.Errorf("%s: ended %t, expected %t", c.name, got, c.ended)
+		}
+	}
+}
+
+// What comes after a fence puts nothing off for who stored it.
+func TestMachine_WhatComesAfterItsFencePutsNothingOff(t *testing.T) {
+	t.Parallel()
+	m := newRecordsTest()
+	member := protocol.Incarnation{Node: "node2", ID: "a"}
+	m.history.view = &protocol.View{Number: 1, Coordinator: m.self, Members: []protocol.Member{{Incarnation: m.self}, {Incarnation: member}}}
+	m.lead = newLead()
+	p := &peer{in: member, closed: map[protocol.Conn]bool{}}
+	m.lead.peers["node2"] = p
+	m.nodeStored(nodeRecord(member, protocol.Up, 6))
+	m.fencePeer(p)
+	m.fenceWritten(NodeWritten{Write: m.written(t), Outcome: Done, Revision: 7})
+	begin := m.now.Mono
+	for n := uint64(8); !m.over(p) && n < 100; n++ {
+		m.now.Mono += 100 * time.Millisecond
+		r := Record{Bucket: protocol.NodesBucket, Key: "node2", Value: []byte("junk"), Revision: n}
+		if n%2 == 0 {
+			r = nodeRecord(member, protocol.Up, n+healBeats)
+			r.Revision = n
+		}
+		m.nodeStored(r)
+	}
+	if waited := m.now.Mono - begin; waited != m.settings().Lease.Std() {
+		t.Errorf("removed %v after its fence, expected a lease", waited)
+	}
+}
+
+// A hub begins anew only when all is known that was stored before a record that is later than all fences.
+func TestMachine_BeginsAnewAfterAllFences(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []time.Duration{-time.Second, time.Second} {
+		m := newRecordsTest()
+		m.history.loaded, m.specs.loaded = true, true
+		m.key.last.fresh = true
+		m.nodeStored(nodeRecord(protocol.Incarnation{Node: "node2", ID: "a"}, protocol.Lost, 6))
+		m.now.Mono += 1500 * time.Millisecond
+		m.key.last.sent = 10*time.Second + sent
+		m.bootstrap()
+		if commits := m.op != nil; commits != (sent > 0) {
+			t.Errorf("own record sent %v after the fence was seen: commits %t", sent, commits)
+		}
+	}
+}
+
+// written returns the write of a record that is under way.
+func (m *Machine) written(t *testing.T) WriteNode {
+	t.Helper()
+	for _, a := range slices.Backward(m.out) {
+		if w, ok := a.(WriteNode); ok {
+			return w
+		}
+	}
+	t.Fatal("nothing is being written")
+	return WriteNode{}
+}
+
+// writesOwn has the machine write its own record, and reports whether that renews its lease.
+func (m *Machine) writesOwn(t *testing.T, revision uint64) bool {
+	t.Helper()
+	m.now.Mono += time.Second
+	was := m.key.accepted
+	m.writeKey()
+	m.nodeWritten(NodeWritten{Write: m.written(t), Outcome: Done, Revision: revision})
+	return m.key.accepted > was
 }
 
 // The record of an incarnation that had the coordinator's name before it is no fence. In a run of the simulator a
@@ -75,8 +208,9 @@ func TestMachine_EarlierIncarnationIsNoFence(t *testing.T) {
 		m := newRecordsTest()
 		m.nodeStored(nodeRecord(before, protocol.Lost, 6))
 		m.coord = candidacy{of: now, since: m.now.Mono}
-		m.key.accepted, m.key.revision = m.now.Mono+c.accepted, 8
+		m.key.last.sent, m.key.last.revision = m.now.Mono+c.accepted, 8
 		m.nodes.Loaded(m.now.Mono, 0, 0, c.last)
+		m.watchRecordOf(&protocol.View{Coordinator: now})
 		if got := m.coordFenced(); got != c.fenced {
 			t.Errorf("%s: fenced %t, expected %t", c.name, got, c.fenced)
 		}

@@ -62,20 +62,6 @@ func (n *Nodes) genuine(rec *protocol.NodeRecord, value []byte) error {
 	return nil
 }
 
-// isForeign reports whether a record is not what its author stores next.
-func (n *Nodes) isForeign(r Record) bool {
-	rec, err := protocol.DecodeNodeRecord(r.Value)
-	return !r.Deleted && (err != nil || rec.Node != r.Key || n.genuine(&rec, r.Value) != nil)
-}
-
-// renewSoon renews the own record ahead of its time, where others' values were written over before this node had read them.
-// One of those may have been a fence of its own, for all that it knows; once its next record is accepted, none was. Else it
-// would have to start anew if a foreign value came to stand under its own key.
-func (m *Machine) renewSoon() {
-	k := &m.key
-	k.next = min(k.next, max(k.accepted, k.sent)+m.settings().Heartbeat.Std()/4)
-}
-
 // minor reports whether nothing that this node decides rests on another one's record at this moment: it does not
 // coordinate, nor does the other.
 func (m *Machine) minor(node string) bool {

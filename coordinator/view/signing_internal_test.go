@@ -123,25 +123,3 @@ func TestNodes_WhatWasHeardIsNotPutBack(t *testing.T) {
 		}
 	}
 }
-
-// Where foreign values were written over before this node read them, it makes sure at once that no fence of its own was
-// among them: a foreign value under its own key does not have it start anew then.
-func TestMachine_RenewsAfterForeignValuesThatItMissed(t *testing.T) {
-	t.Parallel()
-	for _, foreign := range []bool{false, true} {
-		m := newRecordsTest()
-		m.history.loaded, m.specs.loaded = true, true
-		m.key.next = m.now.Mono + time.Hour
-		if foreign {
-			m.nodeHeard(Record{Bucket: protocol.NodesBucket, Key: "node2", Value: []byte("junk"), Revision: 6})
-		}
-		m.loads[protocol.NodesBucket] = &load{}
-		m.nodesLoaded(m.loads[protocol.NodesBucket], RecordsLoaded{
-			Bucket: protocol.NodesBucket, Last: 7,
-			Records: []Record{nodeRecord(protocol.Incarnation{Node: "node2", ID: "a"}, protocol.Up, 7)},
-		})
-		if soon := m.key.next <= m.now.Mono+m.settings().Heartbeat.Std(); soon != foreign {
-			t.Errorf("foreign values %t: the record is renewed soon: %t", foreign, soon)
-		}
-	}
-}

@@ -12,6 +12,10 @@ type candidacy struct {
 	of      protocol.Incarnation
 	since   time.Duration                   // since when this node watches it
 	last    Known                           // its last record; zero if none was seen
+	beat    uint64                          // a fence counts whose beat is larger: see protocol.View.Beat
+	named   time.Duration                   // since when the view says so
+	ended   bool                            // it was fenced in this view: what it writes after that renews nothing,
+	renewed time.Duration                   // and before that it renewed nothing after this
 	confirm protocol.Conn                   // the connection that it named in an answer since then, if any
 	closed  map[protocol.Conn]time.Duration // its closed connections, and since when this is known
 	unsure  time.Duration                   // since when views may have been missed; 0 if not
@@ -26,7 +30,7 @@ type candidacy struct {
 }
 
 func (c *candidacy) reset() {
-	*c = candidacy{of: c.of, since: c.since, last: c.last, confirm: c.confirm, closed: c.closed, pledge: c.pledge}
+	*c = candidacy{of: c.of, since: c.since, last: c.last, beat: c.beat, named: c.named, confirm: c.confirm, closed: c.closed, pledge: c.pledge}
 }
 
 // conns returns the connections that the coordinator may live by: that of its record, and the one that
@@ -59,7 +63,7 @@ func (c *candidacy) closedSince() time.Duration {
 // saw it fenced, confirms nothing.
 func (m *Machine) confirms() protocol.Conn {
 	c := &m.coord
-	if (c.busy || c.last.Status != "" && !c.last.Status.Alive()) && !m.cfg.Unsafe.ConfirmFenced {
+	if (c.busy || m.coordDoubtful()) && !m.cfg.Unsafe.ConfirmFenced {
 		return protocol.Conn{}
 	}
 	return c.confirm
@@ -130,9 +134,59 @@ func (m *Machine) candidate() {
 // refreshKey renews the own record ahead of its time, so that it is good when the role is to be taken:
 // while the coordinator keeps the lease, the record is written more rarely than a lease lasts.
 func (m *Machine) refreshKey() {
-	if m.now.Mono-max(m.key.accepted, m.key.sent) > m.settings().Heartbeat.Std()/2 {
+	if m.now.Mono-max(m.key.last.sent, m.key.sent) > m.settings().Heartbeat.Std()/2 {
 		m.key.urgent = true
 	}
+}
+
+// watchRecordOf follows the coordinator's record. Of fences those count that came after the record that the view names.
+func (m *Machine) watchRecordOf(v *protocol.View) {
+	c := &m.coord
+	beat := v.Beat
+	if m.cfg.Unsafe.OldFences {
+		beat = 0
+	}
+	if c.named == 0 || beat != c.beat {
+		c.beat, c.named, c.ended = beat, m.now.Mono, false
+		if c.last.ID != "" && !c.last.Status.Alive() && !m.counts(&c.last) {
+			c.last = Known{}
+		}
+	}
+	k := m.nodes.Get(c.of.Node)
+	if k != nil && k.ID == c.of.ID && (k.Revision != c.last.Revision || k.Renewed != c.last.Renewed) && (k.Status.Alive() || m.counts(k)) {
+		c.suspect = c.suspect && k.Conn == c.last.Conn
+		c.last = *k
+	}
+	if c.beat > 0 && c.last.Beat < c.beat {
+		m.readNode(c.of.Node, TickEvery)
+	}
+	if !c.ended && m.coordEnded(k) {
+		c.ended, c.renewed = true, c.since
+		if c.last.ID != "" {
+			c.renewed = c.last.Renewed
+		}
+		if k != nil {
+			c.renewed = max(c.renewed, k.renewed(c.of))
+		}
+	}
+}
+
+// counts reports whether a fence of the coordinator, or its leaving, came after the record that its view names.
+func (m *Machine) counts(k *Known) bool { return k.Beat > m.coord.beat }
+
+// coordEnded reports whether what is under the coordinator's key says that no write of its incarnation renews anything until a
+// later view of its own.
+func (m *Machine) coordEnded(k *Known) bool {
+	c := &m.coord
+	switch {
+	case k == nil:
+		return false
+	case k.ID == c.of.ID:
+		return !k.Status.Alive() && m.counts(k)
+	case c.last.ID == c.of.ID && c.last.Beat >= c.beat:
+		return true
+	}
+	return m.nodes.bad[c.of.Node] == "" && m.knowsSince(c.named) // what is bad may hide its own
 }
 
 func (m *Machine) watchCoordinator(v *protocol.View) {
@@ -140,10 +194,7 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	if c.of != v.Coordinator {
 		*c = candidacy{of: v.Coordinator, since: m.now.Mono, closed: map[protocol.Conn]time.Duration{}}
 	}
-	if k := m.nodes.Get(c.of.Node); k != nil && k.ID == c.of.ID && (k.Revision != c.last.Revision || k.Renewed != c.last.Renewed) {
-		c.suspect = c.suspect && k.Conn == c.last.Conn
-		c.last = *k
-	}
+	m.watchRecordOf(v)
 	if m.rank() < deputies && m.now.Mono-c.probed >= m.settings().Probe.Std() {
 		c.probed = m.now.Mono
 		m.do(Probe{Node: c.of.Node})
@@ -180,20 +231,13 @@ func (m *Machine) coordSilent(o Outcome) {
 
 // coordFenced reports whether no write of the coordinator's incarnation can be accepted any more.
 func (m *Machine) coordFenced() bool {
-	c, k := &m.coord, m.nodes.Get(m.coord.of.Node)
-	switch {
-	case m.cfg.Unsafe.NoCoordinatorFence:
-		return true
-	case k == nil || k.ID == c.of.ID:
-		return k != nil && !k.Status.Alive()
-	}
-	return c.last.ID == c.of.ID || m.nodes.bad[c.of.Node] == "" && m.knowsSince(c.since) // what is bad may hide its own
+	return m.coord.ended || m.cfg.Unsafe.NoCoordinatorFence
 }
 
 // coordDoubtful reports whether the record under the coordinator's name is a fence, or not its own.
 func (m *Machine) coordDoubtful() bool {
 	k := m.nodes.Get(m.coord.of.Node)
-	return k != nil && (k.ID != m.coord.of.ID || !k.Status.Alive())
+	return m.coord.ended || k != nil && (k.ID != m.coord.of.ID || !k.Status.Alive())
 }
 
 // knowsSince reports whether this node knows all that was written to the nodes bucket before an instant: all
@@ -201,7 +245,7 @@ func (m *Machine) coordDoubtful() bool {
 // of one that wrote its own before that say that it came after it, and not that it came before.
 func (m *Machine) knowsSince(at time.Duration) bool {
 	k := &m.key
-	return k.claimed && k.accepted >= at && m.nodes.Last() >= k.revision || m.cfg.Unsafe.OldRecords
+	return k.claimed && k.last.sent >= at && m.nodes.Last() >= k.last.revision || m.cfg.Unsafe.OldRecords
 }
 
 // fenceCoordinator makes every later write of the coordinator's incarnation fail, once there is
@@ -211,7 +255,7 @@ func (m *Machine) fenceCoordinator() {
 	if c.busy || m.holdsBack(protocol.NodesBucket) || !m.key.claimed && c.of.Node != m.self.Node {
 		return
 	}
-	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID && (m.nodes.bad[c.of.Node] == "" || !m.knowsSince(c.since)) {
+	if k := m.nodes.Get(c.of.Node); k != nil && k.ID != c.of.ID && (m.nodes.bad[c.of.Node] == "" || !m.knowsSince(c.named)) {
 		m.refreshKey() // whether it came later is known after that
 		return
 	}
@@ -244,6 +288,9 @@ func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, rea
 	rec := last
 	rec.V, rec.Incarnation, rec.Status, rec.Reason = 1, in, protocol.Lost, reason
 	rec.By, rec.Fencer = m.self.Node, m.self.ID
+	if in == m.coord.of {
+		rec.Beat = max(rec.Beat, m.coord.beat)
+	}
 	rec.Beat++
 	if k := m.nodes.Get(in.Node); k != nil { // a lower one would be taken for an earlier incarnation's
 		rec.Generation = max(rec.Generation, k.Generation)
@@ -263,13 +310,6 @@ func (m *Machine) fenceOf(in protocol.Incarnation, last protocol.NodeRecord, rea
 // coordOver reports whether nothing that the fenced coordinator was granted can still hold.
 func (m *Machine) coordOver() bool {
 	c := &m.coord
-	seen := c.since
-	if c.last.ID != "" {
-		seen = c.last.Renewed
-	}
-	if k := m.nodes.Get(c.of.Node); k != nil {
-		seen = max(seen, k.renewed(c.of))
-	}
 	switch {
 	case m.coordDead(), m.cfg.Unsafe.NoCoordinatorWait:
 		return true
@@ -280,7 +320,7 @@ func (m *Machine) coordOver() bool {
 	if m.abandoned(m.history.View()) {
 		term = m.settings().Lease.Std()
 	}
-	return m.now.Mono >= seen+term+m.stagger()
+	return m.now.Mono >= c.renewed+term+m.stagger()
 }
 
 // coordDead reports whether all connections by which the coordinator may live are closed. It is for
@@ -302,14 +342,16 @@ func (m *Machine) coordAlone(v *protocol.View) bool {
 func (m *Machine) coordLastKnown() bool {
 	c := &m.coord
 	k := m.nodes.Get(c.of.Node)
-	hidden := m.nodes.bad[c.of.Node] != "" || k != nil && k.ID != c.of.ID && c.last.Status.Alive()
+	hidden := m.nodes.bad[c.of.Node] != "" || k != nil && k.ID != c.of.ID && c.last.Status.Alive() || c.last.Beat < c.beat
 	return !hidden && (c.last.ID == "" || c.last.Conn.Server != "") || m.cfg.Unsafe.HiddenRecords
 }
 
 // mayCommit reports whether this node's own record is good, and names the present connection: a node
 // that was fenced must not lead, nor one whose end could be concluded from an earlier connection's.
 func (m *Machine) mayCommit() bool {
-	return m.cfg.Unsafe.LeadUnproven || m.key.claimed && m.key.fresh && !m.key.reading && m.now.Mono-m.key.accepted < m.settings().Lease.Std()
+	k := &m.key
+	return m.cfg.Unsafe.LeadUnproven || k.claimed && k.last.fresh && !k.reading && m.now.Mono-k.last.sent < m.settings().Lease.Std() &&
+		(!k.doubt.is || k.doubt.healed > 0)
 }
 
 // takeOver commits a view that names this node in the place of the coordinator.
@@ -347,6 +389,10 @@ func (m *Machine) bootstrap() {
 	}
 	m.coord.retry = m.now.Mono + rankStep
 	if !m.cfg.Unsafe.FoundUnfenced && m.fenceFormer() {
+		return
+	}
+	if !m.knowsSince(m.lastFence()) {
+		m.refreshKey() // one that was fenced may have written over that, and what it wrote may count
 		return
 	}
 	want := m.cfg.Want.Or(m.kept)
@@ -388,6 +434,17 @@ func (m *Machine) fenceFormer() bool {
 		m.do(WriteNode{Record: m.fenceOf(k.Incarnation, k.NodeRecord, reason), Last: m.nodes.Revision(node)})
 	}
 	return former
+}
+
+// lastFence is when the last fence was seen of those that stand.
+func (m *Machine) lastFence() time.Duration {
+	var last time.Duration
+	for _, k := range m.nodes.nodes {
+		if k.Status == protocol.Lost {
+			last = max(last, k.Seen)
+		}
+	}
+	return last
 }
 
 func (m *Machine) selfMember() protocol.Member {

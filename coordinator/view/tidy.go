@@ -68,7 +68,7 @@ func (m *Machine) longGone() []string {
 //
 // The record may be a fence, which refuses the writes of an incarnation that wakes up. Its absence does so too: each write
 // names the revision that it follows on. Such an incarnation reads its key then, finds that it did not follow what
-// became of it, and joins as a new one.
+// became of it, and is in doubt of its record: see doubt.
 func (m *Machine) gone(node string) bool {
 	k, v := m.nodes.Get(node), m.history.View()
 	return k != nil && node != m.self.Node && node != v.Coordinator.Node && m.nodes.bad[node] == "" && m.nodes.Sure(node) &&

@@ -35,7 +35,8 @@ type Unsafe struct {
 	MissedFence        bool // so is a new incarnation's record
 	LeadUnproven       bool // a node takes over although its own record may be fenced or old
 	UnsureAnyway       bool // who may have missed views takes over at once
-	KeyAnyway          bool // a node writes its overwritten record again although it may have missed a fence
+	KeyAnyway          bool // what a node writes over junk that may have hidden a fence renews its lease
+	OldFences          bool // a fence of the coordinator counts although a later view names a record after it
 	FoundAnyway        bool // a hub's first view does not wait for traces of an earlier one
 	FoundUnfenced      bool // nor is anybody fenced before it who may have been a member by an earlier one
 
@@ -67,6 +68,7 @@ type Unsafe struct {
 	NumberByView    bool // the next view's number looks at the last view only
 	NumberByBuckets bool // a coordinator's first number does not look at the clock
 	NoSince         bool // an incarnation has what an earlier one of its name had
+	AnyMembership   bool // a lease is taken that was granted after a departure and another admission, neither of which the node knows
 	ReuseNames      bool // a name is admitted again while something is left of its last incarnation
 	ForgetGone      bool // a view tells only of its own departures
 	KeepMissed      bool // a view that follows on missed ones keeps who may have departed in those

@@ -22,6 +22,7 @@ const (
 	RuleMove      = "an acknowledged move was made"
 	RuleConfig    = "the configuration is kept"
 	RuleOneRun    = "one worker of a child on a node"
+	RuleServed    = "a child is served"
 	RuleJoin      = "a node with a free name is let in"
 	RuleBackOff   = "what is refused is not tried all the time"
 	RuleHeal      = "it heals by itself"

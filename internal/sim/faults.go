@@ -85,6 +85,8 @@ func (w *world) strike(f Fault) {
 		s.full = max(s.full, w.now+f.For)
 	case Sick:
 		w.sicken(name, f)
+	case OwnKeys:
+		w.ownKeys(f)
 	}
 }
 

@@ -26,6 +26,7 @@ type Plan struct {
 	Faults     []Fault
 	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
 	End        int64 // when the faults end
+	Unserved   int64 // for how long a child may be unserved; 0: it is not looked at
 }
 
 // Fault is something that goes wrong, or that somebody asks for.
@@ -93,6 +94,7 @@ const (
 	Unflushed     // changes of subscriptions fail, and have been carried out, or are later, or not at all
 	Full          // a stream refuses what is to be stored
 	Sick          // on one node, a child's worker ends with an error whenever it has been active for a while
+	OwnKeys       // somebody stores foreign values under nodes' own keys in a loop
 	kinds
 )
 
@@ -103,7 +105,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full", "sick",
+	"slow stop", "unflushed", "full", "sick", "own keys",
 }
 
 // String returns the kind's name.
@@ -184,6 +186,7 @@ func PlanOf(seed uint64) Plan {
 	p.losses(rand.New(rand.NewPCG(seed, 13)))
 	p.refusals(rand.New(rand.NewPCG(seed, 14)))
 	p.sickness(rand.New(rand.NewPCG(seed, 15)))
+	p.ownKeys(rand.New(rand.NewPCG(seed, 16)))
 	return p
 }
 
@@ -304,6 +307,8 @@ func faultOf(r *rand.Rand, k Kind, at int64) Fault {
 		f.For = pick(r, 100*ms, 2*sec, 10*sec)
 	case FalseBeats, FalseAnswers, FalseReleases:
 		f.For = pick(r, 100*ms, sec, 5*sec)
+	case OwnKeys:
+		f.For = pick(r, 10*ms, sec, 5*sec, 20*sec)
 	case LongRequest, SlowStop:
 		f.For = pick(r, 100*ms, sec, 5*sec)
 	}

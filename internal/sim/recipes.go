@@ -275,6 +275,23 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, sec, 2 * sec, nodes, 0, 0},
 		{Pause, 0, sec, coordinator, 100 * ms, 3 * sec},
 	}},
+	{Name: "a fence is written over before its node reads it", steps: []step{
+		{OwnKeys, 0, 0, one, 3 * sec, 6 * sec},
+		{StallOut, 0, sec, one, sec, 3900 * ms},
+		{Deaf, sec, 2 * sec, one, sec, 4 * sec},
+	}},
+	{Name: "the coordinator's fence is written over before it reads it", steps: []step{
+		{OwnKeys, 0, 0, coordinator, 3 * sec, 6 * sec},
+		{Stall, 0, sec, coordinator, 800 * ms, 3 * sec},
+		{Reset, 500 * ms, 3 * sec, coordinator, 0, 0},
+		{Deaf, 0, 2 * sec, deputy, sec, 3 * sec},
+	}},
+	{Name: "a node's fence is written over, and the coordinator dies", steps: []step{
+		{OwnKeys, 0, 0, one, 2 * sec, 6 * sec},
+		{StallOut, 0, 500 * ms, one, 700 * ms, 1500 * ms},
+		{Deaf, 0, sec, deputy, sec, 4 * sec},
+		{Crash, 800 * ms, 3 * sec, coordinator, 10 * ms, 3 * sec},
+	}},
 	{Name: "a renewal is forged while its node reconnects", steps: []step{
 		{Deaf, 0, 0, coordinator, 2 * sec, 3 * sec},
 		{Forge, 0, 20 * ms, renewal, 0, 0},

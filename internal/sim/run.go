@@ -40,6 +40,7 @@ func (w *world) run() {
 	}()
 	w.play()
 	w.client.requests()
+	w.watchServed()
 	w.runUntil(w.plan.End)
 	if w.broken == nil {
 		w.heal()
