@@ -15,8 +15,6 @@ const (
 	largeIn     = 60      // bursts, one is a large message
 	floodBytes  = 1 << 20 // in all of one flood
 	floodLength = 500     // messages of one flood, at most
-	// How many messages there are from one write to the nodes bucket to the next: see spared.
-	ownKeyEvery, strangersKeyEvery = 2000, 20
 )
 
 // Generator draws messages. It is used by one goroutine.
@@ -28,9 +26,6 @@ type Generator struct {
 	keys   *protocol.Keys // its own, of one incarnation after the other
 	self   string         // the present one
 	mutator
-	drawn        int // messages
-	ownKey       int // the message that was last written under a living node's own key
-	strangersKey int // and the one under another key of the nodes bucket
 	// sparedFor counts the messages that were drawn and are not sent, by the reason.
 	sparedFor map[string]int
 }
@@ -54,15 +49,10 @@ func New(seed uint64, w World, c *Corpus, rows []Row) *Generator {
 func (g *Generator) Next() []Message {
 	for {
 		m := g.message()
-		why := spared(g.world, m)
-		if why == "" {
-			why = g.tooSoon(m)
-		}
-		if why != "" {
+		if why := spared(g.world, m); why != "" {
 			g.sparedFor[why]++
 			continue
 		}
-		g.drawn++
 		if m.Row == crowd {
 			return g.crowd(m.Subject)
 		}
@@ -72,27 +62,6 @@ func (g *Generator) Next() []Message {
 		}
 		return []Message{m}
 	}
-}
-
-// tooSoon says why a message is not sent so soon after another one in the nodes bucket; "" if it is.
-func (g *Generator) tooSoon(m Message) string {
-	key, ok := strings.CutPrefix(m.Subject, "$KV.phub_"+g.world.Hub+"_nodes.")
-	switch {
-	case !ok:
-		return ""
-	case slices.Contains(g.world.Nodes, key):
-		return soon(&g.ownKey, g.drawn, ownKeyEvery)
-	}
-	return soon(&g.strangersKey, g.drawn, strangersKeyEvery)
-}
-
-// soon reports whether less than so many messages were drawn since the last one, and notes this one if not.
-func soon(last *int, drawn, every int) string {
-	if *last > 0 && drawn < *last+every {
-		return "it may hide a fence"
-	}
-	*last = drawn
-	return ""
 }
 
 // Spared returns how many messages were drawn and left out, by the reason.

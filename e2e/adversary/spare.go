@@ -16,11 +16,6 @@ const unknownKind = "nobody_has_this"
 //   - a well-formed request to stop a child that the client asks, or to start one that is not of the Mob or is of a kind
 //     that nodes have besides the Mob's, or to drain a node: whoever may publish to `ctl.>` operates the hub.
 //
-// Values in the nodes bucket come seldom, and more so under living nodes' own keys: see ownKeyEvery. A node that finds something
-// else under its key goes on only if it has read all that was stored in the bucket since its own record: one that was written
-// over before that may have been a fence. Otherwise it ends and joins anew. If that befalls all nodes at once, nobody
-// coordinates until authority and leases are over. The README says so of who may write to the buckets.
-//
 // What the Generator never makes needs no look here:
 //
 //   - requests to JetStream's own interface: who may delete a bucket's stream, or its consumers, can delete it;
