@@ -41,7 +41,7 @@ func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, to
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := withTimeout(ctx, defaultControlTimeout*time.Duration(1+len(specs)/(4*protocol.MaxStart)))
+	ctx, cancel := withTimeout(ctx, controlTimeout(len(specs)))
 	defer cancel()
 	ends, err := c.chunks(sizes)
 	if err != nil {
@@ -55,6 +55,11 @@ func (c *Client) Start(ctx context.Context, specs []Spec, progress func(done, to
 		return resp.Results, err
 	})
 	return b.results, cmp.Or(err, notAsAsked(b.results))
+}
+
+// controlTimeout is for how long n children are started or changed when the caller does not say.
+func controlTimeout(n int) time.Duration {
+	return defaultControlTimeout * time.Duration(1+n/(4*protocol.MaxStart))
 }
 
 // Stop stops children and waits until none of their replicas runs. Results and errors are as for

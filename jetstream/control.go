@@ -23,7 +23,7 @@ const (
 )
 
 var verbs = []string{
-	protocol.VerbStart, protocol.VerbStop, protocol.VerbMove, protocol.VerbDrain, protocol.VerbList,
+	protocol.VerbStart, protocol.VerbUpdate, protocol.VerbStop, protocol.VerbMove, protocol.VerbDrain, protocol.VerbList,
 	protocol.VerbInfo, protocol.VerbNodes, protocol.VerbStatus,
 }
 

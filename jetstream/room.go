@@ -38,7 +38,7 @@ type call struct {
 func newRoom(node, verb string) *room {
 	r := &room{node: node, verb: verb, bytes: quickBytes, calls: map[[sha256.Size]byte]*call{}}
 	switch verb {
-	case protocol.VerbStart, protocol.VerbStop, protocol.VerbMove:
+	case protocol.VerbStart, protocol.VerbUpdate, protocol.VerbStop, protocol.VerbMove:
 		r.bytes = waitingBytes
 	}
 	return r

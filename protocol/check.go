@@ -89,6 +89,7 @@ func (e *Entry) check() error {
 		between("view", e.View, 1, 1<<53),
 		between("epoch", e.Epoch, 1, e.View),
 		between("unchanged", e.Unchanged, 0, e.Spec),
+		between("changing", e.Changing, 0, e.Spec),
 		distinct("replicas", e.Replicas, ".node", func(r Replica) string { return r.Node }),
 		distinct("after", e.After, "", func(n string) string { return n }),
 		distinct("failed", e.Failed, ".node", func(f Failure) string { return f.Node }),

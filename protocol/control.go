@@ -30,6 +30,26 @@ type StartResponse struct {
 	Results []ChildResult `json:"results"`
 }
 
+// UpdateRequest asks to change children that exist: ctl.update. At most MaxStart in one request.
+type UpdateRequest struct {
+	Children []Update `json:"children"`
+	Wait     Duration `json:"wait,omitempty"` // until the changes are complete. Default 10 s, at most 5 m
+}
+
+// Update is what a child is to be from now on.
+type Update struct {
+	// Spec is the whole spec; what it leaves open is taken from the hub's defaults, as at a start.
+	Spec Spec `json:"spec"`
+	// Revision is the revision of the spec that this one was made from: ChildInfo has it. If another stands there, nothing is
+	// changed: somebody else was faster. 0: whatever stands there.
+	Revision uint64 `json:"revision,omitempty"`
+}
+
+// UpdateResponse answers an UpdateRequest, child by child, in the order of the request.
+type UpdateResponse struct {
+	Results []ChildResult `json:"results"`
+}
+
 // StopRequest asks to stop children: ctl.stop.
 type StopRequest struct {
 	Children []string `json:"children"`
@@ -91,6 +111,8 @@ type ReplicaState struct {
 	// State is running, starting or failed.
 	State State  `json:"state"`
 	Error string `json:"error,omitempty"`
+	// Changed says that it runs what the child is being changed to.
+	Changed bool `json:"changed,omitempty"`
 	// Restarts is how often its worker was restarted since the replica came to this node, LastError why it ended last. A node tells
 	// of the 64 replicas that ended last; of the others nothing is said.
 	Restarts  int    `json:"restarts,omitempty"`
@@ -143,6 +165,7 @@ type InfoRequest struct {
 type ChildInfo struct {
 	Child    string         `json:"child"`
 	Spec     Spec           `json:"spec"`
+	Revision uint64         `json:"revision,omitempty"` // of the spec: see Update
 	Replicas []ReplicaState `json:"replicas"`
 	Omitted  int            `json:"replicas_omitted,omitempty"` // replicas that the answer had no room for
 	Wanted   int            `json:"wanted"`                     // replicas that the spec asks for

@@ -9,6 +9,8 @@ type Role struct {
 	// passive replicas, and for most active ones.
 	After []string
 	Group uint64 // of the queue group in which it takes requests
+	// Changed says that it runs what the spec is being changed to.
+	Changed bool
 }
 
 // Derive returns the role of each replica of e that lives in v, in promotion order. It is the one rule
@@ -34,7 +36,7 @@ func Derive(v *View, e *Entry) []Role {
 			}
 			continue
 		}
-		role := Role{Node: r.Node, Mode: Passive, Epoch: epoch, Group: group}
+		role := Role{Node: r.Node, Mode: Passive, Epoch: epoch, Group: group, Changed: r.Changed}
 		if !e.Exclusive || len(roles) == 0 {
 			role.Mode = Active
 			role.After = waitFor(v, e, r.Node)

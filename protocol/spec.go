@@ -24,6 +24,15 @@ type Spec struct {
 	// HandlerLimit is how long a handler may run before its replica counts as failed. Default: as long as it likes.
 	HandlerLimit Duration   `json:"handler_limit,omitempty"`
 	Redundancy   Redundancy `json:"redundancy"`
+	// Change is what the child's kind and args are being changed to, replica by replica: which ones have it, the entry says.
+	// Only a coordinator writes it: once all have it, it takes the place of Kind and Args; once it fails on one, it is taken back.
+	Change *Change `json:"change,omitempty"`
+}
+
+// Change is what can't be changed of a worker that runs: a new one takes its place.
+type Change struct {
+	Kind string            `json:"kind"`
+	Args map[string]string `json:"args,omitempty"`
 }
 
 // TagKey is the key in Metadata by which children are listed together.
@@ -395,9 +404,26 @@ func mapDifference(field string, s, o map[string]string) string {
 	return ""
 }
 
-// Equal reports whether two specs ask for the same.
+// Equal reports whether two specs ask for the same, and are being changed to the same, if at all.
 func (s *Spec) Equal(o *Spec) bool {
-	return s.Child == o.Child && s.Kind == o.Kind && s.Restart == o.Restart && s.HandlerLimit == o.HandlerLimit &&
-		s.Redundancy == o.Redundancy &&
-		maps.Equal(s.Args, o.Args) && maps.Equal(s.Metadata, o.Metadata)
+	return s.Child == o.Child && s.Restart == o.Restart && s.HandlerLimit == o.HandlerLimit && s.Redundancy == o.Redundancy &&
+		maps.Equal(s.Metadata, o.Metadata) && s.SameWorker(o) && s.Change.Equal(o.Change)
+}
+
+// SameWorker reports whether a worker that was made for one of two specs of a child will do for the other: kind and args are
+// equal. All else can be changed while it runs.
+func (s *Spec) SameWorker(o *Spec) bool { return s.Kind == o.Kind && maps.Equal(s.Args, o.Args) }
+
+// Changed returns the spec as it is once its change is complete; without a change, the spec as it is.
+func (s *Spec) Changed() Spec {
+	c := *s
+	if s.Change != nil {
+		c.Kind, c.Args, c.Change = s.Change.Kind, s.Change.Args, nil
+	}
+	return c
+}
+
+// Equal reports whether two changes, or none, are the same.
+func (c *Change) Equal(o *Change) bool {
+	return c == o || c != nil && o != nil && c.Kind == o.Kind && maps.Equal(c.Args, o.Args)
 }

@@ -39,6 +39,7 @@ func (i Interest) QueueGroup() string { return "phub-" + strconv.FormatUint(i.Gr
 // Control verbs: phub.<hub>.ctl.<verb>.
 const (
 	VerbStart  = "start"
+	VerbUpdate = "update"
 	VerbStop   = "stop"
 	VerbMove   = "move"
 	VerbDrain  = "drain"

@@ -1,5 +1,7 @@
 package protocol
 
+import "slices"
+
 // View is one committed state of the hub: who is a member and who coordinates. It is stored under
 // ViewKey, as the last message of each commit; its number grows by one or more with each commit.
 type View struct {
@@ -78,9 +80,12 @@ type Entry struct {
 	Epoch    uint64    `json:"epoch"`    // of the replica that was active when the entry was written
 	View     uint64    `json:"view"`     // the view that committed the entry
 	Spec     uint64    `json:"spec"`     // revision in the children bucket of the spec that is placed
-	// Unchanged is an earlier revision since which that spec is the same: it was written again, because somebody else
-	// changed it. 0: Spec itself. See SpecSince.
+	// Unchanged is an earlier revision since which the workers of that spec are the same: only what they need not know was
+	// changed, or it was written again, because somebody else changed it. 0: Spec itself. See SpecSince.
 	Unchanged uint64 `json:"unchanged,omitempty"`
+	// Changing is the revision since which the child is being changed to what it is being changed to now; 0: it is not being
+	// changed. See Spec.Change.
+	Changing uint64 `json:"changing,omitempty"`
 	// Group is the number of the queue group in which the child's requests are taken: see
 	// Interest.QueueGroup.
 	Group uint64 `json:"group,omitempty"`
@@ -102,13 +107,26 @@ type Entry struct {
 	Reason string `json:"reason,omitempty"` // why it is where it is, for people
 }
 
-// SpecSince returns the revision since which the placed spec is the same: a worker that was started by it, or by a later
-// one, goes on.
+// SpecSince returns the revision since which the workers of the placed spec are the same: one that was started by it, or by a
+// later one, goes on.
 func (e *Entry) SpecSince() uint64 {
 	if e.Unchanged != 0 {
 		return e.Unchanged
 	}
 	return e.Spec
+}
+
+// HasChange reports whether the replica on a node runs what the spec is being changed to.
+func (e *Entry) HasChange(node string) bool {
+	return slices.ContainsFunc(e.Replicas, func(r Replica) bool { return r.Node == node && r.Changed })
+}
+
+// WorkerSince returns the revision since which the worker of the replica on a node is the same.
+func (e *Entry) WorkerSince(node string) uint64 {
+	if e.HasChange(node) {
+		return e.Changing
+	}
+	return e.SpecSince()
 }
 
 // Replica is one replica in an entry.
@@ -118,6 +136,8 @@ type Replica struct {
 	Mode Mode `json:"mode"`
 	// Since is when it came to this node, by the coordinator's clock, for people: RFC 3339.
 	Since string `json:"since,omitempty"`
+	// Changed says that it runs what the spec is being changed to: see Spec.Change.
+	Changed bool `json:"changed,omitempty"`
 }
 
 // Failure says that a node gave a replica up, or that it keeps failing there.

@@ -44,6 +44,10 @@ phub child start 'c%d' --count 10000 --kind counter --replicas 2 --model active_
 # from a file, YAML or JSON
 phub child start --file children.yaml
 
+# change what runs: a new worker is ready before the old one goes; make the hub what a file says
+phub child set child1 --replicas 3 --arg step=2
+phub child apply --file children.yaml --dry-run
+
 # look
 phub child ls 'orders.>' --node node1
 phub child info child1
@@ -51,6 +55,7 @@ phub child watch child1
 
 # move the active replica, stop the child
 phub child move child1 node2
+phub child promote child1
 phub child stop child1`)
 	cli.Cheat("req", `# a request to the active replica
 phub req child1 inc

@@ -10,13 +10,16 @@ import (
 )
 
 func (a *app) addChild(cli *fisk.Application) {
-	child := cli.Command("child", "Start, stop, look up and move children").Alias("children")
+	child := cli.Command("child", "Start, change, stop, look up and move children").Alias("children")
 	a.addChildStart(child)
+	a.addChildSet(child)
+	a.addChildApply(child)
 	a.addChildStop(child)
 	a.addChildLs(child)
 	a.addChildInfo(child)
 	a.addChildWatch(child)
 	a.addChildMove(child)
+	a.addChildPromote(child)
 }
 
 // nodesIn returns the nodes of the replicas in a mode, those that failed left out.

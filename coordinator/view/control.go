@@ -30,6 +30,8 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	switch e.Verb {
 	case protocol.VerbStart:
 		return decoded(e, m.startRequest)
+	case protocol.VerbUpdate:
+		return decoded(e, m.updateRequest)
 	case protocol.VerbStop:
 		return decoded(e, m.stopRequest)
 	case protocol.VerbMove:
@@ -45,7 +47,7 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	case protocol.VerbStatus:
 		return m.status(), nil
 	}
-	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + protocol.Quote(e.Verb) + " is not known", Try: "start, stop, move, drain, ls, info, nodes or status"}
+	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + protocol.Quote(e.Verb) + " is not known", Try: "start, update, stop, move, drain, ls, info, nodes or status"}
 }
 
 // badRequest says what is wrong with a request, of whatever length that is.
@@ -82,17 +84,17 @@ func (m *Machine) startRequest(e ControlReceived, r protocol.StartRequest) (any,
 	for i := range r.Children {
 		results[i] = m.startOne(&r.Children[i], named)
 	}
-	m.wait(e, r.Wait, "", results)
+	m.wait(e, r.Wait, goal{}, results)
 	return nil, nil
 }
 
 func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
-	if err := s.Validate(); err != nil {
+	if err := cmp.Or(s.Validate(), unchanging(s)); err != nil {
 		return badChild(s.Child, err)
 	}
 	res := protocol.ChildResult{Child: s.Child}
 	if named[s.Child] {
-		res.Error = &protocol.Problem{Code: protocol.CodeBadRequest, Message: "child " + s.Child + " is named twice in one request"}
+		res.Error = namedTwice(s.Child)
 		return res
 	}
 	named[s.Child] = true
@@ -101,14 +103,14 @@ func (m *Machine) startOne(s *protocol.Spec, named set) protocol.ChildResult {
 	if w, busy := m.lead.desired.changing(s.Child); busy {
 		old = w.spec
 	}
-	switch {
-	case old == nil:
+	if old == nil {
 		m.lead.desired.push(specWrite{child: s.Child, spec: &full})
-	case old.Equal(&full):
-		res.Existed = true
-	default:
+		return res
+	}
+	old = new(old.Changed())
+	if res.Existed = old.Equal(&full); !res.Existed {
 		res.Error = &protocol.Problem{
-			Code: protocol.CodeConflict, Message: "child " + s.Child + " exists with another spec: " + old.Difference(&full), Try: "stop it first, or phub child info " + s.Child,
+			Code: protocol.CodeConflict, Message: "child " + s.Child + " exists with another spec: " + old.Difference(&full), Try: "phub child set " + s.Child + ", to change it; or stop it first",
 		}
 	}
 	return res
@@ -144,7 +146,7 @@ func (m *Machine) stopRequest(e ControlReceived, r protocol.StopRequest) (any, *
 			m.lead.desired.push(specWrite{child: child})
 		}
 	}
-	m.wait(e, r.Wait, "", results)
+	m.wait(e, r.Wait, goal{}, results)
 	return nil, nil
 }
 
@@ -158,7 +160,7 @@ func (m *Machine) moveControl(e ControlReceived, r protocol.MoveRequest) (any, *
 	if p := m.moveRequest(r); p != nil {
 		return nil, p
 	}
-	m.wait(e, r.Wait, r.Node, []protocol.ChildResult{{Child: r.Child}})
+	m.wait(e, r.Wait, goal{node: r.Node}, []protocol.ChildResult{{Child: r.Child}})
 	return nil, nil
 }
 
@@ -170,6 +172,8 @@ func (m *Machine) resultDue(c *wait, r *protocol.ChildResult, late bool) bool {
 	switch c.request.verb {
 	case protocol.VerbStart:
 		return m.startDue(r, late)
+	case protocol.VerbUpdate:
+		return m.updateDue(r, c.specs[r.Child], late)
 	case protocol.VerbStop:
 		return m.stopDue(r, late)
 	}
@@ -212,9 +216,7 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 		return late
 	}
 	spec, rev := m.specs.Get(r.Child)
-	e := m.history.Entry(r.Child)
-	placed := e != nil && e.Spec == rev && spec != nil
-	if placed && !m.lead.placing.isUnsettled(r.Child) && !m.planned(r.Child) {
+	if spec != nil && m.placed(r.Child, rev) {
 		r.Replicas = m.replicaStates(r.Child)
 		r.Error = m.startProblem(r, spec)
 		return true
@@ -225,6 +227,12 @@ func (m *Machine) startDue(r *protocol.ChildResult, late bool) bool {
 	r.Replicas = m.replicaStates(r.Child)
 	r.Error = &protocol.Problem{Code: protocol.CodeHubNotServed, Message: "child " + r.Child + " does not run with all its replicas yet" + restartsText(r.Replicas), Try: "phub child info " + r.Child}
 	return true
+}
+
+// placed reports whether a child's spec of that revision is placed, and nothing else is to be done for now.
+func (m *Machine) placed(child string, rev uint64) bool {
+	e := m.history.Entry(child)
+	return e != nil && e.Spec == rev && !m.lead.placing.isUnsettled(child) && !m.planned(child)
 }
 
 // planned reports whether a change of the child is planned or under way, or may become so: after a change of the members

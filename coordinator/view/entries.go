@@ -43,7 +43,7 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 		Exclusive: spec == nil || spec.Redundancy.Exclusive(), Replicas: []protocol.Replica{},
 	}
 	if q.entry != nil {
-		e.Unchanged = m.lead.desired.unchanged(q.entry, q.spec)
+		e.Unchanged, e.Changing = m.unchanged(q, spec)
 		if q.spec == q.entry.Spec {
 			e.Exclusive = q.entry.Exclusive // what stands in the bucket may be somebody else's
 		}
@@ -58,7 +58,7 @@ func (m *Machine) entry(q planned, spec *protocol.Spec, number uint64) protocol.
 		if !there {
 			at = m.wall()
 		}
-		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode, Since: at})
+		e.Replicas = append(e.Replicas, protocol.Replica{Node: n, Mode: mode, Since: at, Changed: m.takesChange(q, e.Changing, n)})
 	}
 	e.Failed = m.failed(q.Child, q.Replicas)
 	e.Failing = m.failingIn(q.Child, q.Replicas, e.Exclusive)
@@ -128,9 +128,9 @@ func (m *Machine) follow(e *protocol.Entry, q planned) {
 	active := protocol.ActiveOf(roles)
 	switch {
 	case active == nil:
-	case active.Node == first(q.Replicas) && q.entry.SpecSince() == e.SpecSince() && q.entry.Exclusive == e.Exclusive:
+	case active.Node == first(q.Replicas) && q.entry.WorkerSince(active.Node) == e.WorkerSince(active.Node) && q.entry.Exclusive == e.Exclusive:
 		e.Epoch = active.Epoch
-	case !e.Exclusive && q.entry.SpecSince() == e.SpecSince() && len(e.Replicas) > 0:
+	case !e.Exclusive && !q.entry.Exclusive && q.entry.SpecSince() == e.SpecSince() && len(e.Replicas) > 0:
 		e.Epoch = q.entry.Epoch
 	}
 	if !e.Exclusive {

@@ -91,5 +91,5 @@ func (m *Machine) strayDue(b BadKey) bool {
 func (m *Machine) asIs(e *Placed) planned {
 	alive := m.alive(e)
 	moving := e.Moving && len(alive) == len(e.Replicas)
-	return planned{placement.Plan{Child: e.Child, Replicas: alive, Moving: moving, Reason: e.Reason}, e, e.Spec, ""}
+	return planned{placement.Plan{Child: e.Child, Replicas: alive, Moving: moving, Reason: e.Reason}, e, e.Spec, "", nil}
 }

@@ -166,6 +166,7 @@ func (m *Machine) leadDue() {
 	m.vouchDue()
 	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving && !m.holdsBack(protocol.PlacementBucket) {
 		m.decide()
+		m.desiredDue() // a plan may have found that a change is complete
 	}
 	m.tidyDue()
 	m.announceDue()

@@ -147,14 +147,17 @@ func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
 		return a, true
 	}
 	spec, revision := m.specs.Get(child)
-	if had := m.local.told[child]; revision != e.Spec && had.Assigned && had.SpecRev == e.SpecSince() {
+	if had := m.local.told[child]; revision != e.Spec && had.Assigned && had.SpecRev == e.WorkerSince(m.self.Node) {
 		spec, revision = had.Spec, e.Spec // somebody else may have written another one over it
 	}
 	if revision != e.Spec || spec == nil {
 		m.local.awaiting[child] = e.View
 		return a, false
 	}
-	a.Spec, a.SpecRev, a.Reason = spec, e.SpecSince(), reasonIn(m.history.View(), e, a.Epoch)
+	if e.HasChange(m.self.Node) {
+		spec = new(spec.Changed())
+	}
+	a.Spec, a.SpecRev, a.Reason = spec, e.WorkerSince(m.self.Node), reasonIn(m.history.View(), e, a.Epoch)
 	return a, true
 }
 
@@ -172,7 +175,7 @@ func reasonIn(v *protocol.View, e *Placed, epoch uint64) string {
 
 // sameAssignment reports whether a running side that knows x learns nothing from y.
 func sameAssignment(x, y protocol.Assignment) bool {
-	return x.Assigned == y.Assigned && x.View == y.View && x.SpecRev == y.SpecRev && x.Mode == y.Mode &&
+	return x.Assigned == y.Assigned && x.View == y.View && x.SpecRev == y.SpecRev && sameSpec(x.Spec, y.Spec) && x.Mode == y.Mode &&
 		x.Epoch == y.Epoch && x.Group == y.Group && slices.Equal(x.After, y.After)
 }
 

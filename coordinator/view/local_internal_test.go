@@ -77,7 +77,7 @@ func TestMachine_IsToldWhatAllEntriesMean(t *testing.T) {
 	c := &commits{rand.New(rand.NewPCG(5, 6)), &protocol.View{}, map[string]*Placed{}, 0}
 	c.view.Members = []protocol.Member{{Incarnation: m.self, Since: 1}}
 	for i := range 10 {
-		m.specs.specs["c"+strconv.Itoa(i)] = storedSpec{&protocol.Spec{}, 1}
+		m.specs.specs["c"+strconv.Itoa(i)] = storedSpec{spec: &protocol.Spec{}, revision: 1}
 	}
 	told := 0
 	for i := range 5000 {

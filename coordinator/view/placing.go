@@ -26,6 +26,7 @@ type placing struct {
 	drainAt   time.Duration                  // drains are looked at not before this instant
 	calm      time.Duration                  // when what waits for calm was last looked at
 	moves     map[string]string              // children that somebody asked to move, and where to
+	takenBack map[string]string              // children whose last change was taken back, and why
 }
 
 type (
@@ -48,6 +49,8 @@ type planned struct {
 	entry *Placed
 	spec  uint64
 	pin   string // the node that somebody asked for
+	// change has the nodes whose replicas are to run from now on what the spec is being changed to.
+	change []string
 }
 
 const (
@@ -70,7 +73,7 @@ const (
 func (p *placing) reset() {
 	*p = placing{
 		dirty: map[string]bool{}, unsettled: map[string]time.Duration{}, failures: map[string]fails{}, failing: map[string]map[string]*failing{},
-		waiting: map[string]set{}, moves: map[string]string{}, all: true,
+		waiting: map[string]set{}, moves: map[string]string{}, takenBack: map[string]string{}, all: true,
 	}
 }
 
@@ -213,7 +216,7 @@ func (m *Machine) settleChild(child string) {
 		return
 	}
 	delete(p.unsettled, child)
-	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) {
+	if spec, _ := m.specs.Get(child); len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) || spec != nil && spec.Change != nil {
 		p.look(child)
 	}
 }
@@ -255,7 +258,7 @@ func (m *Machine) replicaFailed(node string, f protocol.Failed) {
 		return
 	}
 	p := &m.lead.placing
-	if old := p.failures[f.Child][node]; old != nil && old.View == f.View {
+	if old := p.failures[f.Child][node]; old != nil && old.View == f.View || m.takeBackChange(e, node, f.Error) {
 		return
 	}
 	delete(p.failing[f.Child], node) // it is not there any more
@@ -318,8 +321,11 @@ func (m *Machine) respecify(c SpecChange) {
 		}
 		return
 	}
-	delete(p.moves, c.Child)
 	delete(p.failing, c.Child)
+	if c.After == nil {
+		delete(p.moves, c.Child)
+		delete(p.takenBack, c.Child)
+	}
 	m.forgetFailures(c.Child)
 }
 

@@ -183,6 +183,9 @@ func (m *Machine) otherwise(child string) (planned, bool) {
 		q.Replicas, q.Moving, q.Reason = nil, false, "stopped"
 		return q, len(e.Replicas) > 0 || len(m.unreleased(e)) == 0 || m.waitsForGone(e) && !m.cfg.Unsafe.StopsKeepGone
 	}
+	if step, ok := m.changeStep(q, spec); ok {
+		return step, true
+	}
 	if to := m.lead.placing.moves[child]; to != "" {
 		if moved, ok := m.moveStep(q, to); ok {
 			return moved, true
@@ -193,6 +196,9 @@ func (m *Machine) otherwise(child string) (planned, bool) {
 	}
 	outdated := len(q.Replicas) != len(e.Replicas) || e.Spec != rev || len(m.liveAfter(e)) != len(e.After) ||
 		len(m.failed(child, q.Replicas)) != len(e.Failed) || !sameNodes(m.failingIn(child, q.Replicas, e.Exclusive), e.Failing)
+	if why := m.lead.placing.takenBack[child]; why != "" && e.Spec != rev {
+		q.Reason = protocol.Cut("change taken back: "+why, protocol.MaxText)
+	}
 	return q, outdated
 }
 
@@ -249,7 +255,10 @@ func (m *Machine) planChildren() []placement.Child {
 		}
 		if e := m.history.Entry(name); e != nil {
 			c.Current, c.Moving = m.alive(e), e.Moving
-			c.Pinned = e.Pinned != "" && first(c.Current) == e.Pinned
+			c.Pinned = e.Pinned != "" && first(c.Current) == e.Pinned || spec.Change != nil
+			if c.Want == 1 && m.wantsSecond(spec, e) {
+				c.Want = 2
+			}
 			for _, n := range c.Current {
 				if !m.settledAt(n, name, e.View) {
 					c.Unready = append(c.Unready, n)

@@ -16,7 +16,7 @@ func (m *Machine) replicaStates(child string) []protocol.ReplicaState {
 	}
 	states := []protocol.ReplicaState{}
 	for _, r := range protocol.Derive(m.history.View(), &e.Entry) {
-		s := protocol.ReplicaState{Node: r.Node, Mode: r.Mode, Epoch: r.Epoch, State: protocol.Starting}
+		s := protocol.ReplicaState{Node: r.Node, Mode: r.Mode, Epoch: r.Epoch, State: protocol.Starting, Changed: r.Changed}
 		if f := m.lead.placing.failures[child][r.Node]; f != nil && f.View == e.View && !f.ended {
 			s.State, s.Error = protocol.FailedAt, f.Error
 		} else if m.carriedOut(r, e) {
@@ -59,9 +59,9 @@ func (m *Machine) info(e ControlReceived, r protocol.InfoRequest) (any, *protoco
 }
 
 func (m *Machine) childInfo(child string) protocol.ChildInfo {
-	spec, _ := m.specs.Get(child)
+	spec, rev := m.specs.Get(child)
 	c := protocol.ChildInfo{
-		Child: child, Spec: *spec, Replicas: m.replicaStates(child),
+		Child: child, Spec: *spec, Revision: rev, Replicas: m.replicaStates(child),
 		Wanted: m.wantedOf(spec),
 	}
 	if e := m.history.Entry(child); e != nil {

@@ -72,7 +72,7 @@ func (w *world) command(d *datadriven.TestData) error {
 		return w.setClock(d)
 	case "forge":
 		return w.forge(d)
-	case "start", "stop", "move", "ask":
+	case "start", "update", "stop", "move", "ask":
 		return w.request(d)
 	case "get-ready", "hold", "linger", "fail", "finish", "restart":
 		return w.localCommand(d)
@@ -364,6 +364,14 @@ func requestOf(d *datadriven.TestData) (string, []byte, error) {
 			r.Children, err = append(r.Children, s), bad
 		}
 		return protocol.VerbStart, encode(r), err
+	case "update":
+		r := protocol.UpdateRequest{Wait: protocol.Duration(wait)}
+		for _, c := range children {
+			s, bad := specOf(c, options)
+			rev, _ := strconv.ParseUint(options["revision"], 10, 64)
+			r.Children, err = append(r.Children, protocol.Update{Spec: s, Revision: rev}), bad
+		}
+		return protocol.VerbUpdate, encode(r), err
 	case "stop":
 		return protocol.VerbStop, encode(protocol.StopRequest{Children: children, Wait: protocol.Duration(wait)}), err
 	case "move":
@@ -376,6 +384,9 @@ func specOf(child string, options map[string]string) (protocol.Spec, error) {
 	s := protocol.Spec{Child: child, Kind: "echo"}
 	if k := options["kind"]; k != "" {
 		s.Kind = k
+	}
+	if a := options["arg"]; a != "" {
+		s.Args = map[string]string{"a": a}
 	}
 	s.Restart.Policy = protocol.RestartPolicy(options["restart"])
 	s.Redundancy.Model = protocol.Model(options["model"])
@@ -432,6 +443,8 @@ func (w *world) answered(p *process, a view.AnswerControl) {
 	}
 	switch v := a.Value.(type) {
 	case protocol.StartResponse:
+		w.results(p, verb, v.Results)
+	case protocol.UpdateResponse:
 		w.results(p, verb, v.Results)
 	case protocol.StopResponse:
 		w.results(p, verb, v.Results)

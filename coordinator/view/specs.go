@@ -10,6 +10,35 @@ import (
 type storedSpec struct {
 	spec     *protocol.Spec
 	revision uint64
+	same     uint64 // the first revision since which the worker that runs is the same
+	changing uint64 // the first revision since which it is being changed to the same; 0: it is not being changed
+	// completes is the first revision since which it was being changed to what this one says is to run; 0: it was not.
+	completes uint64
+}
+
+// after returns what is known of a spec that follows another under its name.
+func (s storedSpec) after(old storedSpec) storedSpec {
+	s.same = s.revision
+	if s.spec.Change != nil {
+		s.changing = s.revision
+	}
+	if old.spec == nil {
+		return s
+	}
+	if s.spec.SameWorker(old.spec) {
+		s.same = old.same
+	}
+	if old.spec.Change == nil {
+		return s
+	}
+	target := old.spec.Changed()
+	switch {
+	case s.spec.Change == nil && s.spec.SameWorker(&target):
+		s.completes = old.changing
+	case s.spec.Change != nil && s.spec.Change.Equal(old.spec.Change):
+		s.changing = old.changing
+	}
+	return s
 }
 
 // Specs follows the children bucket: what is to run.
@@ -79,7 +108,7 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	}
 	delete(s.bad, r.Key)
 	c.After = &spec
-	s.specs[r.Key] = storedSpec{&spec, r.Revision}
+	s.specs[r.Key] = storedSpec{spec: &spec, revision: r.Revision}.after(s.specs[r.Key])
 	return c, true
 }
 

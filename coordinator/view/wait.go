@@ -41,7 +41,13 @@ type wait struct {
 	results []protocol.ChildResult
 	begun   []int // indexes of the results that had to be waited for
 	waiting []int // of those, which are not final
-	node    string
+	goal
+}
+
+// goal is what a request waits for, beside what its verb says.
+type goal struct {
+	node  string                    // where a child is to be active
+	specs map[string]*protocol.Spec // what children are to be
 }
 
 // waits has the requests that wait. Each verb has bounds of its own: starts that wait keep nobody from
@@ -83,7 +89,7 @@ func (w *waits) verb(name string) *waitingVerb {
 
 // add has an asker wait for results. It shares the wait of those who asked the same, if carrying that out again
 // came to the same: what is final then is looked at anew, because it may have changed since.
-func (w *waits) add(r request, a asker, node string, results []protocol.ChildResult) {
+func (w *waits) add(r request, a asker, g goal, results []protocol.ChildResult) {
 	var begun []int
 	for i := range results {
 		if results[i].Error == nil {
@@ -92,7 +98,7 @@ func (w *waits) add(r request, a asker, node string, results []protocol.ChildRes
 	}
 	c := w.same[r]
 	if c == nil || !slices.Equal(c.begun, begun) {
-		c = &wait{request: r, node: node}
+		c = &wait{request: r, goal: g}
 		w.same[r] = c
 		w.all = append(w.all, c)
 	} else {
@@ -118,13 +124,13 @@ func (w *waits) answered(c *wait, n int) {
 }
 
 // wait has a request wait until it is done.
-func (m *Machine) wait(e ControlReceived, limit protocol.Duration, node string, results []protocol.ChildResult) {
+func (m *Machine) wait(e ControlReceived, limit protocol.Duration, g goal, results []protocol.ChildResult) {
 	d := limit.Std()
 	if d <= 0 {
 		d = defaultWait
 	}
 	r := request{e.Verb, sha256.Sum256(e.Data)}
-	m.lead.waits.add(r, asker{e.ID, m.now.Mono + min(d, maxWait), m.now.Mono + min(d, causeWait)}, node, results)
+	m.lead.waits.add(r, asker{e.ID, m.now.Mono + min(d, maxWait), m.now.Mono + min(d, causeWait)}, g, results)
 }
 
 // waitsDue answers the requests that are done, or that have waited for long enough. Those that it does not
@@ -188,6 +194,8 @@ func (m *Machine) answerAskers(c *wait, askers []asker, results []protocol.Child
 	switch c.request.verb {
 	case protocol.VerbStart:
 		a.Value = protocol.StartResponse{Results: results}
+	case protocol.VerbUpdate:
+		a.Value = protocol.UpdateResponse{Results: results}
 	case protocol.VerbStop:
 		a.Value = protocol.StopResponse{Results: results}
 	default:

@@ -16,7 +16,7 @@ func TestWait_IsBounded(t *testing.T) {
 	m.now.Mono = time.Hour
 	for wait, want := range map[time.Duration]time.Duration{0: defaultWait, -1: defaultWait, time.Second: time.Second, time.Hour: maxWait} {
 		m.lead = newLead()
-		m.wait(ControlReceived{ID: 1, Verb: protocol.VerbStop}, protocol.Duration(wait), "", []protocol.ChildResult{{}, {Error: &protocol.Problem{}}})
+		m.wait(ControlReceived{ID: 1, Verb: protocol.VerbStop}, protocol.Duration(wait), goal{}, []protocol.ChildResult{{}, {Error: &protocol.Problem{}}})
 		c := m.lead.waits.all[0]
 		if c.askers[0].until != time.Hour+want || !slices.Equal(c.waiting, []int{0}) {
 			t.Errorf("wait %v: until %v, waiting %v", wait, c.askers[0].until-time.Hour, c.waiting)
@@ -31,7 +31,7 @@ func TestWaits_EachVerbHasRoomOfItsOwn(t *testing.T) {
 		if p := w.full(protocol.VerbStart, 1); p != nil {
 			t.Fatalf("request %d: %v", i, p)
 		}
-		w.add(request{verb: protocol.VerbStart, hash: [32]byte{byte(i), byte(i >> 8)}}, asker{id: uint64(i)}, "", make([]protocol.ChildResult, 1))
+		w.add(request{verb: protocol.VerbStart, hash: [32]byte{byte(i), byte(i >> 8)}}, asker{id: uint64(i)}, goal{}, make([]protocol.ChildResult, 1))
 	}
 	if p := w.full(protocol.VerbStart, 1); p == nil || p.Code != protocol.CodeBusy {
 		t.Errorf("one start too many: found %v, expected code %d", p, protocol.CodeBusy)
@@ -52,7 +52,7 @@ func TestWaits_AreBoundedByWhatTheyName(t *testing.T) {
 	t.Parallel()
 	w := newWaits()
 	for i := range maxAwaited / protocol.MaxStart {
-		w.add(request{verb: protocol.VerbStart, hash: [32]byte{byte(i)}}, asker{id: uint64(i)}, "", make([]protocol.ChildResult, protocol.MaxStart))
+		w.add(request{verb: protocol.VerbStart, hash: [32]byte{byte(i)}}, asker{id: uint64(i)}, goal{}, make([]protocol.ChildResult, protocol.MaxStart))
 	}
 	if p := w.full(protocol.VerbStart, 1); p == nil || p.Code != protocol.CodeBusy {
 		t.Errorf("found %v, expected code %d", p, protocol.CodeBusy)
@@ -64,13 +64,13 @@ func TestWaits_ShareWhatComesToTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWaits()
 	r := request{verb: protocol.VerbStart}
-	w.add(r, asker{id: 1}, "", []protocol.ChildResult{{Child: "a"}, {Child: "b"}})
+	w.add(r, asker{id: 1}, goal{}, []protocol.ChildResult{{Child: "a"}, {Child: "b"}})
 	w.all[0].waiting = []int{1} // a is done
-	w.add(r, asker{id: 2}, "", []protocol.ChildResult{{Child: "a", Existed: true}, {Child: "b", Existed: true}})
+	w.add(r, asker{id: 2}, goal{}, []protocol.ChildResult{{Child: "a", Existed: true}, {Child: "b", Existed: true}})
 	if c := w.all[0]; len(w.all) != 1 || len(c.askers) != 2 || !slices.Equal(c.waiting, []int{0, 1}) || c.results[0].Existed {
 		t.Errorf("found %d waits, the first %+v", len(w.all), c)
 	}
-	w.add(r, asker{id: 3}, "", []protocol.ChildResult{{Child: "a", Error: &protocol.Problem{}}, {Child: "b", Existed: true}})
+	w.add(r, asker{id: 3}, goal{}, []protocol.ChildResult{{Child: "a", Error: &protocol.Problem{}}, {Child: "b", Existed: true}})
 	if len(w.all) != 2 || len(w.all[0].askers) != 2 {
 		t.Errorf("found %d waits, the first %+v", len(w.all), w.all[0])
 	}
@@ -92,7 +92,7 @@ func TestWaits_AStepLooksAtAFew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.wait(ControlReceived{ID: uint64(i), Verb: protocol.VerbStop, Data: data}, protocol.Duration(time.Second), "", results)
+		m.wait(ControlReceived{ID: uint64(i), Verb: protocol.VerbStop, Data: data}, protocol.Duration(time.Second), goal{}, results)
 	}
 	m.now.Mono = 2 * time.Second
 	answered := map[uint64]bool{}

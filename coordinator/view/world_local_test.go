@@ -34,6 +34,9 @@ func (l *local) assign(a view.Assign) {
 		l.failed = slices.DeleteFunc(l.failed, func(f protocol.Failed) bool { return f.Child == x.Child })
 		if x.Assigned {
 			l.told[x.Child] = x
+			if x.Spec.Args["a"] == "bad" { // its worker does not start
+				l.failed = append(l.failed, protocol.Failed{Child: x.Child, View: x.View, Error: "no such file"})
+			}
 		} else {
 			delete(l.told, x.Child)
 			delete(l.ended, x.Child)

@@ -89,7 +89,11 @@ func (w *world) showPlacement() {
 func entryText(v *protocol.View, e *protocol.Entry) string {
 	var roles []string
 	for _, r := range protocol.Derive(v, e) {
-		roles = append(roles, fmt.Sprintf("%s %s epoch %d", r.Node, r.Mode, r.Epoch))
+		role := fmt.Sprintf("%s %s epoch %d", r.Node, r.Mode, r.Epoch)
+		if r.Changed {
+			role += " changed"
+		}
+		roles = append(roles, role)
 	}
 	s := fmt.Sprintf("%s; entry of view %d", strings.Join(roles, ", "), e.View)
 	if len(e.After) > 0 {

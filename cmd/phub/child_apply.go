@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/choria-io/fisk"
+
+	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/protocol"
+)
+
+type childApply struct {
+	app    *app
+	file   string
+	prune  bool
+	tag    string
+	dryRun bool
+
+	children []phub.Spec // what the file says
+}
+
+func (a *app) addChildApply(parent *fisk.CmdClause) {
+	c := &childApply{app: a}
+	cmd := parent.Command("apply", "Make the hub's children what a file says: start, change, stop").Action(a.does(checked(c.check, a.asking(c.run))))
+	cmd.HelpLong("Children of the file that the hub has not are started, those that differ are changed as child set does, the others are left alone. " +
+		"With --prune, children with the tag that the file does not name are stopped, last of all. What a spec leaves open is the hub's default.")
+	cmd.Flag("file", "File with child specs, in YAML or JSON; - is stdin").Short('f').Required().PlaceHolder("FILE").StringVar(&c.file)
+	cmd.Flag("prune", "Stop the children with --tag that the file does not name").UnNegatableBoolVar(&c.prune)
+	cmd.Flag("tag", "With --prune: the tag of the children that the file is about; all of its own must have it").PlaceHolder("TAG").StringVar(&c.tag)
+	cmd.Flag("dry-run", "Say what would be done, and do nothing").UnNegatableBoolVar(&c.dryRun)
+}
+
+func (c *childApply) check() (err error) {
+	switch {
+	case c.prune && c.tag == "":
+		return usagef("--prune: found no --tag, which says whose children may be stopped")
+	case !c.prune && c.tag != "":
+		return usagef("--tag: found %q, want it with --prune only", c.tag)
+	case c.file == stdinMark:
+		c.children, err = parseStdin(c.app.in)
+	default:
+		if c.children, err = phub.FromFile(c.file); err != nil {
+			err = usageError{err}
+		}
+	}
+	if err != nil || !c.prune {
+		return err
+	}
+	for i := range c.children {
+		if s := &c.children[i]; s.Metadata[protocol.TagKey] != c.tag {
+			return usagef("child %s: found the tag %q, want %q as --tag says: else it would never be pruned", s.Child, s.Metadata[protocol.TagKey], c.tag)
+		}
+	}
+	return nil
+}
+
+func (c *childApply) run(ctx context.Context, client *phub.Client) error {
+	plan, err := c.plan(ctx, client)
+	if err != nil {
+		return err
+	}
+	if c.dryRun {
+		return c.app.showApply(plan)
+	}
+	done, err := c.carryOut(ctx, client, plan)
+	if err := c.app.report("applied", done, err); err != nil {
+		return err
+	}
+	if !c.app.json {
+		c.app.printf("%s\n", plan.summary())
+	}
+	return nil
+}
+
+// applyPlan is what is to be done so that a hub's children are what a file says.
+type applyPlan struct {
+	Start  []phub.Spec   `json:"start"`
+	Change []applyChange `json:"change"`
+	Stop   []string      `json:"stop"`
+	Same   int           `json:"unchanged"`
+}
+
+// applyChange is a child that differs from what the file says, and the first field in which it does.
+type applyChange struct {
+	phub.Update
+	Difference string `json:"difference"`
+}
+
+func (p *applyPlan) summary() string {
+	return fmt.Sprintf("%d started, %d changed, %d stopped, %d as they were", len(p.Start), len(p.Change), len(p.Stop), p.Same)
+}
+
+// plan compares the file with the hub.
+func (c *childApply) plan(ctx context.Context, client *phub.Client) (*applyPlan, error) {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there, err := c.there(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	plan := &applyPlan{Start: []phub.Spec{}, Change: []applyChange{}, Stop: []string{}}
+	named := map[string]bool{}
+	for i := range c.children {
+		s := &c.children[i]
+		named[s.Child] = true
+		plan.add(s, s.WithDefaults(status.Config.Redundancy), there[s.Child])
+	}
+	for _, name := range sortedKeys(there) {
+		if c.prune && !named[name] && there[name].Spec.Metadata[protocol.TagKey] == c.tag {
+			plan.Stop = append(plan.Stop, name)
+		}
+	}
+	return plan, nil
+}
+
+// there returns the children of the hub that the file may be about, by name.
+func (c *childApply) there(ctx context.Context, client *phub.Client) (map[string]*phub.ChildInfo, error) {
+	there := map[string]*phub.ChildInfo{}
+	for info, err := range client.List(ctx, phub.Filter{}) {
+		if err != nil {
+			return nil, err
+		}
+		there[info.Child] = &info
+	}
+	return there, nil
+}
+
+func (p *applyPlan) add(s *phub.Spec, full phub.Spec, there *phub.ChildInfo) {
+	if there == nil {
+		p.Start = append(p.Start, *s)
+		return
+	}
+	now := there.Spec.Changed()
+	difference := now.Difference(&full)
+	if difference == "" {
+		p.Same++
+		return
+	}
+	p.Change = append(p.Change, applyChange{phub.Update{Spec: *s, Revision: there.Revision}, difference})
+}
+
+// carryOut does what is planned, what is stopped last, and returns what became of each child.
+func (c *childApply) carryOut(ctx context.Context, client *phub.Client, plan *applyPlan) ([]phub.ChildResult, error) {
+	updates := make([]phub.Update, len(plan.Change))
+	for i := range plan.Change {
+		updates[i] = plan.Change[i].Update
+	}
+	var done []phub.ChildResult
+	steps := []struct {
+		name string
+		n    int
+		do   func(progress func(done, total int)) ([]phub.ChildResult, error)
+	}{
+		{"started", len(plan.Start), func(p func(done, total int)) ([]phub.ChildResult, error) { return client.Start(ctx, plan.Start, p) }},
+		{"changed", len(updates), func(p func(done, total int)) ([]phub.ChildResult, error) { return client.Update(ctx, updates, p) }},
+		{"stopped", len(plan.Stop), func(p func(done, total int)) ([]phub.ChildResult, error) { return client.Stop(ctx, plan.Stop, p) }},
+	}
+	for _, step := range steps {
+		if step.n == 0 {
+			continue
+		}
+		bar := c.app.progress(step.name, step.n)
+		results, err := step.do(bar.update)
+		bar.end()
+		done = append(done, results...)
+		if err != nil { // what is to be stopped may serve instead of what did not start
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// showApply shows what would be done.
+func (a *app) showApply(plan *applyPlan) error {
+	if a.json {
+		return a.printJSON(plan)
+	}
+	for i := range plan.Start {
+		a.printf("start   %s\n", plan.Start[i].Child)
+	}
+	for _, x := range plan.Change {
+		a.printf("change  %s  %s\n", x.Spec.Child, x.Difference)
+	}
+	for _, name := range plan.Stop {
+		a.printf("stop    %s\n", name)
+	}
+	a.printf("to start: %d, to change: %d, to stop: %d, as they are: %d\n", len(plan.Start), len(plan.Change), len(plan.Stop), plan.Same)
+	return nil
+}
