@@ -195,7 +195,7 @@ func (m *Machine) unchanged(q planned, spec *protocol.Spec) (since, changing uin
 		}
 	}
 	switch {
-	case since != 0 || q.entry.Spec == q.spec:
+	case since != 0 || q.entry.Spec == q.spec || spec == nil:
 	case q.entry.Spec >= s.same:
 		since = q.entry.SpecSince()
 	case s.completes != 0 && q.entry.Spec >= s.completes:

@@ -38,7 +38,7 @@ func (m *Machine) ended(run uint64, err string, starting, final bool) {
 		return
 	}
 	m.stop(false)
-	if !m.want.Assigned || m.want.SpecRev > m.rev {
+	if !m.want.Assigned || m.want.SpecRev != m.rev {
 		return
 	}
 	r := m.want.Spec.Restart
@@ -106,7 +106,7 @@ func (m *Machine) stepLife() {
 		}
 	case Starting, Running:
 		gone := !m.want.Assigned && m.role == Passive
-		if gone || m.want.Assigned && m.want.SpecRev > m.rev && m.role != Draining {
+		if gone || m.want.Assigned && m.want.SpecRev != m.rev && m.role != Draining {
 			m.stop(!gone)
 		}
 	}

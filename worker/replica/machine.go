@@ -196,7 +196,7 @@ func (m *Machine) assigned(e Assigned) {
 	if e.Reset && m.serves() && !m.continues(a) && !m.limits.Unsafe.KeepTenure {
 		m.void = true
 	}
-	if !a.Assigned || a.SpecRev > m.rev {
+	if !a.Assigned || a.SpecRev != m.rev {
 		m.forgive()
 	}
 	m.waitFor(a)

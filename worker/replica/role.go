@@ -67,7 +67,7 @@ func (m *Machine) whileServing() Role {
 		return Active
 	case m.minView > m.tenure.view, !m.want.Assigned, m.want.Mode == protocol.Active:
 		return Draining
-	case !m.trusted, m.want.SpecRev > m.rev:
+	case !m.trusted, m.want.SpecRev != m.rev:
 		return Draining
 	}
 	return Lingering
