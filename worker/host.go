@@ -101,7 +101,12 @@ func (h *Host) assign(a protocol.Assignment, reset bool) {
 		h.cfg.Logger.Error("an assignment without a spec or with an invalid name is ignored", "child", a.Child, "view", a.View)
 		return
 	}
-	h.with(a.Child, a.Assigned, func(s *slot) { s.stepLocked(replica.Assigned{Assignment: a, Reset: reset}) })
+	h.with(a.Child, a.Assigned, func(s *slot) {
+		if a.Assigned {
+			s.respec(a.Spec)
+		}
+		s.stepLocked(replica.Assigned{Assignment: a, Reset: reset})
+	})
 }
 
 // voidOthers stops the replicas that a reset does not name.

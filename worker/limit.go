@@ -17,7 +17,7 @@ type limit struct {
 
 // limited begins the limit of a handler, if the child has one.
 func (s *slot) limited(j *job) *limit {
-	d := j.run.spec.HandlerLimit.Std()
+	d := j.max
 	if d <= 0 {
 		return nil
 	}

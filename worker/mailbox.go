@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker/replica"
@@ -43,7 +44,8 @@ type job struct {
 	run    *run
 	tenure *tenure
 	epoch  uint64
-	limit  *limit // of the handler; nil: none
+	limit  *limit        // of the handler; nil: none
+	max    time.Duration // for which the handler may run; 0: as long as it likes
 	mode   ModeChange
 	ctx    context.Context // of the change of mode
 }
@@ -200,7 +202,7 @@ func (s *slot) take() (job, bool) {
 		return job{in: s.pop(), why: s.why(now)}, true
 	case replica.Serve:
 		s.mail.busy = true
-		return job{in: s.pop(), run: s.run, tenure: s.handlerTenure(), epoch: s.m.Epoch()}, true
+		return job{in: s.pop(), run: s.run, tenure: s.handlerTenure(), epoch: s.m.Epoch(), max: s.spec.HandlerLimit.Std()}, true
 	}
 	return job{}, false
 }
@@ -210,7 +212,7 @@ const maxTells = 64
 
 // tell queues a change of mode, if the child's signal has the worker told of it.
 func (s *slot) tell(t replica.Tell) {
-	if _, ok := s.run.worker.(ModeListener); !ok || !s.run.spec.Redundancy.Signal.Tells(t.Mode) {
+	if _, ok := s.run.worker.(ModeListener); !ok || !s.spec.Redundancy.Signal.Tells(t.Mode) {
 		return
 	}
 	c := ModeChange{Mode: t.Mode, Epoch: t.Epoch, Reason: t.Reason}

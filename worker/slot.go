@@ -23,6 +23,7 @@ type slot struct {
 	m       replica.Machine
 	gone    bool // no longer in the host: look the child up again
 	run     *run
+	spec    *protocol.Spec // the newest; the worker that runs may have been made for another: see run
 	mail    mailbox
 	tenure  *tenure // nil until a handler needs it
 	timer   *time.Timer
@@ -37,6 +38,18 @@ type slot struct {
 
 func newSlot(h *Host, child string) *slot {
 	return &slot{h: h, child: child, m: replica.New(&h.lease, &h.limits)}
+}
+
+// respec takes a child's newest spec over. A worker that runs, and now wants to be told of the mode that it has, is told.
+func (s *slot) respec(spec *protocol.Spec) {
+	old := s.spec
+	s.spec = spec
+	if old == nil || s.m.Life() != replica.Running || old.Redundancy.Signal == spec.Redundancy.Signal {
+		return
+	}
+	if mode, epoch := s.m.Told(); mode != "" && !old.Redundancy.Signal.Tells(mode) {
+		s.tell(replica.Tell{Mode: mode, Epoch: epoch, Reason: "the child's redundancy_signal is " + string(spec.Redundancy.Signal) + " now"})
+	}
 }
 
 // step gives an event to the machine.

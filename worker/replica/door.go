@@ -70,6 +70,9 @@ func (m *Machine) Mode() (protocol.Mode, uint64) {
 	return t.Mode, t.Epoch
 }
 
+// Told returns the mode and the epoch that the worker that runs was told last, "" and 0 before the first.
+func (m *Machine) Told() (protocol.Mode, uint64) { return m.told.mode, m.told.epoch }
+
 // Role returns the present role.
 func (m *Machine) Role() Role { return m.role }
 
