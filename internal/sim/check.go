@@ -18,6 +18,7 @@ const (
 	RuleViews     = "views only grow"
 	RuleOneGrants = "one coordinator grants"
 	RuleStart     = "an acknowledged start is kept"
+	RuleUpdate    = "an acknowledged change is kept"
 	RuleStop      = "an acknowledged stop is kept"
 	RuleMove      = "an acknowledged move was made"
 	RuleConfig    = "the configuration is kept"
@@ -268,7 +269,7 @@ func (c *checker) stopAcked(k *kid) {
 	if r.Revision != 0 && !r.Deleted {
 		c.w.breach(RuleStop, "the stop of %s was acknowledged, and the bucket still has it", k.name)
 	}
-	if !k.spec.Redundancy.Exclusive() {
+	if !k.exclusiveNow() {
 		return // one of several may finish what it took
 	}
 	for _, p := range c.w.procs {

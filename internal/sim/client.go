@@ -39,6 +39,11 @@ type kid struct {
 	ended   map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
 	over    bool           // its spec is deleted for that
 	writer  tenure         // who stored its spec
+	next    *protocol.Spec // what it is to become; nil: nothing else
+	version int            // of its newest spec
+	updates int            // changes to next that were asked for, with no answer yet or none at all
+	stale   bool           // there may be such ones to what was to be next before
+	shared  bool           // and these may have several replicas be active
 }
 
 func (c *client) init(w *world) { c.w, c.names, c.wishes = w, map[string]*kid{}, map[string]int{} }
@@ -46,7 +51,7 @@ func (c *client) init(w *world) { c.w, c.names, c.wishes = w, map[string]*kid{},
 // exclusive reports whether a child may have but one active replica.
 func (c *client) exclusive(child string) bool {
 	k := c.names[child]
-	return k == nil || k.spec.Redundancy.Exclusive()
+	return k == nil || k.exclusiveNow()
 }
 
 // begin has the client ask for something, if it has nothing under way for that child.
@@ -65,6 +70,10 @@ func (c *client) begin(f Fault) {
 		return
 	}
 	k.busy = true
+	if k.next != nil || f.Kind == ChangeChild {
+		c.change(k, f.B)
+		return
+	}
 	switch f.Kind {
 	case StartChild:
 		k.stopped = false
@@ -81,7 +90,12 @@ func (c *client) begin(f Fault) {
 func (c *client) insist() {
 	c.endDrains()
 	for _, k := range c.kids {
-		if k != nil && !k.busy && !k.started && !k.stopped {
+		switch {
+		case k == nil || k.busy:
+		case k.next != nil:
+			k.busy = true
+			c.change(k, 0)
+		case !k.started && !k.stopped:
 			k.busy = true
 			c.start(k, 0)
 		}

@@ -56,7 +56,7 @@ func (w *world) strike(f Fault) {
 		w.storeRecord(f)
 	case PutBack:
 		w.putBack(f)
-	case StartChild, StopChild, MoveChild:
+	case StartChild, StopChild, MoveChild, ChangeChild:
 		w.client.begin(f)
 	case WorkerFailed:
 		w.failWorker(f)

@@ -226,6 +226,9 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 			return nil, fmt.Sprintf("%s is not settled: %s", child, keys[child].Value)
 		}
 		spec := specs[child]
+		if spec.Change != nil {
+			return nil, child + " is still being changed"
+		}
 		c := placement.Child{Name: child, Want: spec.Redundancy.Replicas(len(v.Members)), Exclusive: spec.Redundancy.Exclusive()}
 		for _, f := range e.Failed {
 			c.Avoid = append(c.Avoid, f.Node)
@@ -235,7 +238,7 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 		}
 		for _, r := range protocol.Derive(v, &e) {
 			c.Current = append(c.Current, r.Node)
-			if why := w.runs(child, r); why != "" && !w.lingers(child) {
+			if why := w.runs(child, r, spec); why != "" && !w.lingers(child) {
 				return nil, why
 			}
 		}
@@ -249,11 +252,13 @@ func (w *world) placed(v *protocol.View, specs map[string]*protocol.Spec) (child
 }
 
 // runs looks whether a replica is what it is to be.
-func (w *world) runs(child string, r protocol.Role) string {
+func (w *world) runs(child string, r protocol.Role, spec *protocol.Spec) string {
 	s := w.running[r.Node].host.slots[child]
 	switch {
 	case s == nil:
 		return child + " does not run on " + r.Node
+	case s.made != nil && !s.made.SameWorker(spec):
+		return child + " on " + r.Node + " runs another worker than its spec says"
 	case !s.m.Settled():
 		return child + " on " + r.Node + " is not settled: " + s.m.Role().String() + ", " + s.m.Life().String()
 	case s.m.Serves(w.running[r.Node].local()) != (r.Mode == protocol.Active):

@@ -142,7 +142,7 @@ func (h *host) assign(view uint64, changes []protocol.Assignment, reset bool) {
 		h.p.do(func() {
 			h.p.w.logf(h.p.name, "  %s: %v", a.Child, replica.Assigned{Assignment: a, Reset: reset})
 			h.with(a.Child, a.Assigned, func(s *slot) {
-				s.told = max(s.told, a.SpecRev)
+				s.told = a.SpecRev
 				s.step(replica.Assigned{Assignment: a, Reset: reset})
 			})
 		})

@@ -95,6 +95,7 @@ const (
 	Full          // a stream refuses what is to be stored
 	Sick          // on one node, a child's worker ends with an error whenever it has been active for a while
 	OwnKeys       // somebody stores foreign values under nodes' own keys in a loop
+	ChangeChild   // somebody asks for a child to be something else
 	kinds
 )
 
@@ -105,7 +106,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full", "sick", "own keys",
+	"slow stop", "unflushed", "full", "sick", "own keys", "change child",
 }
 
 // String returns the kind's name.
@@ -187,6 +188,7 @@ func PlanOf(seed uint64) Plan {
 	p.refusals(rand.New(rand.NewPCG(seed, 14)))
 	p.sickness(rand.New(rand.NewPCG(seed, 15)))
 	p.ownKeys(rand.New(rand.NewPCG(seed, 16)))
+	p.changes(rand.New(rand.NewPCG(seed, 21)))
 	return p
 }
 
@@ -256,7 +258,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes)-len(changeRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

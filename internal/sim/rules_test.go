@@ -33,7 +33,7 @@ var (
 	viewsGrow  = promise{"one history", []string{sim.RuleViews}}
 	epochsGrow = promise{"epochs never fall", []string{sim.RuleEpoch}}
 	heals      = promise{"it heals alone", []string{sim.RuleHeal}}
-	kept       = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop}}
+	kept       = promise{"acknowledged means kept", []string{sim.RuleStart, sim.RuleStop, sim.RuleUpdate}}
 	backsOff   = promise{"refused writes back off", []string{sim.RuleBackOff}}
 	recovers   = promise{"a failing replica", []string{sim.RuleFailing}}
 )

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/phub-io/phub/protocol"
 	"github.com/phub-io/phub/worker/replica"
 )
 
@@ -20,6 +21,7 @@ type slot struct {
 	onLetGo []func()
 	settled bool
 	run     uint64          // of the worker
+	made    *protocol.Spec  // with which its worker was started
 	live    map[uint64]bool // workers that were started and have not been stopped
 	failed  bool
 	told    uint64 // revision of the spec that it was last told to run by,
@@ -92,6 +94,7 @@ func (s *slot) carryOut(a replica.Action) {
 	switch a := a.(type) {
 	case replica.Start:
 		s.begun(a.Run)
+		s.made = a.Spec
 		p.after(p.w.between(us, p.w.plan.Start), func() {
 			if p.w.chance(p.w.plan.StartFails) && !p.w.healing {
 				s.step(replica.StartFailed{Run: a.Run, Err: "no luck"})

@@ -138,6 +138,7 @@ var meaning = map[string]string{
 	RuleViews:     "views are the one history by which everybody decides: with two of them, two nodes can be right about who is active.",
 	RuleOneGrants: "two coordinators give leases at once: what one of them has taken from a node the other still gives it.",
 	RuleStart:     "somebody was told that a child runs and is kept; it is not.",
+	RuleUpdate:    "somebody was told that a child is something else now; it is not.",
 	RuleStop:      "somebody was told that a child runs no more; it does.",
 	RuleMove:      "somebody was told that a child has moved; it never had.",
 	RuleHeal:      "a person would have to mend the hub by hand.",
