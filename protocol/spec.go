@@ -24,15 +24,10 @@ type Spec struct {
 	// HandlerLimit is how long a handler may run before its replica counts as failed. Default: as long as it likes.
 	HandlerLimit Duration   `json:"handler_limit,omitempty"`
 	Redundancy   Redundancy `json:"redundancy"`
-	// Change is what the child's kind and args are being changed to, replica by replica: which ones have it, the entry says.
-	// Only a coordinator writes it: once all have it, it takes the place of Kind and Args; once it fails on one, it is taken back.
-	Change *Change `json:"change,omitempty"`
-}
-
-// Change is what can't be changed of a worker that runs: a new one takes its place.
-type Change struct {
-	Kind string            `json:"kind"`
-	Args map[string]string `json:"args,omitempty"`
+	// Change is what the child is being changed to, if that needs other workers: replica by replica, which ones have them, the
+	// entry says. Only a coordinator writes it: once all have it, it takes the place of all else here; once it fails on
+	// one, it is taken back.
+	Change *Spec `json:"change,omitempty"`
 }
 
 // TagKey is the key in Metadata by which children are listed together.
@@ -295,6 +290,22 @@ func (s *Spec) Validate() error {
 	if size := textSize(s.Args) + textSize(s.Metadata); size > MaxSpecBytes {
 		return &FieldError{"args and metadata", fmt.Sprintf("%d bytes", size), fmt.Sprintf("at most %d bytes in all", MaxSpecBytes)}
 	}
+	return s.validateChange()
+}
+
+func (s *Spec) validateChange() error {
+	c := s.Change
+	switch {
+	case c == nil:
+		return nil
+	case c.Child != s.Child:
+		return &FieldError{"change.child", Quote(c.Child), Quote(s.Child)}
+	case c.Change != nil:
+		return &FieldError{"change.change", "one", "none"}
+	}
+	if f := asField(c.Validate()); f != nil {
+		return &FieldError{"change." + f.Field, f.Found, f.Allowed}
+	}
 	return nil
 }
 
@@ -407,7 +418,7 @@ func mapDifference(field string, s, o map[string]string) string {
 // Equal reports whether two specs ask for the same, and are being changed to the same, if at all.
 func (s *Spec) Equal(o *Spec) bool {
 	return s.Child == o.Child && s.Restart == o.Restart && s.HandlerLimit == o.HandlerLimit && s.Redundancy == o.Redundancy &&
-		maps.Equal(s.Metadata, o.Metadata) && s.SameWorker(o) && s.Change.Equal(o.Change)
+		maps.Equal(s.Metadata, o.Metadata) && s.SameWorker(o) && equalOrNone(s.Change, o.Change)
 }
 
 // SameWorker reports whether a worker that was made for one of two specs of a child will do for the other: kind and args are
@@ -416,14 +427,17 @@ func (s *Spec) SameWorker(o *Spec) bool { return s.Kind == o.Kind && maps.Equal(
 
 // Changed returns the spec as it is once its change is complete; without a change, the spec as it is.
 func (s *Spec) Changed() Spec {
-	c := *s
 	if s.Change != nil {
-		c.Kind, c.Args, c.Change = s.Change.Kind, s.Change.Args, nil
+		return *s.Change
 	}
+	return *s
+}
+
+// WithWorker returns the spec with another one's kind and args, and without a change.
+func (s *Spec) WithWorker(o *Spec) Spec {
+	c := *s
+	c.Kind, c.Args, c.Change = o.Kind, o.Args, nil
 	return c
 }
 
-// Equal reports whether two changes, or none, are the same.
-func (c *Change) Equal(o *Change) bool {
-	return c == o || c != nil && o != nil && c.Kind == o.Kind && maps.Equal(c.Args, o.Args)
-}
+func equalOrNone(s, o *Spec) bool { return s == o || s != nil && o != nil && s.Equal(o) }

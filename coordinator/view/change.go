@@ -82,18 +82,17 @@ func namedTwice(child string) *protocol.Problem {
 
 // nextSpec returns what is to stand under a child's name so that it becomes what is wanted.
 func (m *Machine) nextSpec(old, full *protocol.Spec) (*protocol.Spec, *protocol.Problem) {
-	next := *full
 	if old.SameWorker(full) { // also if it is being changed: that is taken back
-		return &next, nil
+		return full, nil
 	}
-	change := &protocol.Change{Kind: full.Kind, Args: full.Args}
 	if target := old.Changed(); old.Change != nil && !target.SameWorker(full) {
 		return nil, &protocol.Problem{
 			Code: protocol.CodeConflict, Message: "child " + full.Child + " is being changed to another kind or other args already",
 			Try: "again when that is done (phub child info " + full.Child + "), or take it back: ask for kind and args as they were",
 		}
 	}
-	next.Kind, next.Args, next.Change = old.Kind, old.Args, change
+	next := *old
+	next.Change = full
 	return &next, nil
 }
 
@@ -168,10 +167,15 @@ func (m *Machine) wantsSecond(spec *protocol.Spec, e *Placed) bool {
 	if spec.Change == nil {
 		return false
 	}
-	if alive := m.alive(e); len(alive) > 0 && e.Exclusive {
-		return !e.HasChange(alive[0])
-	}
-	return true
+	alive := m.alive(e)
+	return len(alive) > 0 && !(e.Exclusive && e.HasChange(alive[0]))
+}
+
+// changesYet reports whether a child that has settled is to be looked at because it is being changed, or has more replicas than it
+// wants: one more may have been needed for a change.
+func (m *Machine) changesYet(child string, e *Placed) bool {
+	spec, _ := m.specs.Get(child)
+	return spec != nil && (spec.Change != nil || len(e.Replicas) > spec.Redundancy.Replicas(len(m.history.View().Members)) && !e.Moving)
 }
 
 // takesChange reports whether the replica on a node is to run what the spec is being changed to, by the entry that a plan makes.
@@ -200,6 +204,9 @@ func (m *Machine) unchanged(q planned, spec *protocol.Spec) (since, changing uin
 		since = q.entry.SpecSince()
 	case s.completes != 0 && q.entry.Spec >= s.completes:
 		since = q.entry.Changing
+	}
+	if changing != 0 && cmp.Or(since, q.spec) == changing {
+		since = q.spec - 1 // another one than that of the workers to come: what ran before is not known
 	}
 	return since, changing
 }

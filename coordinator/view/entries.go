@@ -142,9 +142,24 @@ func (m *Machine) follow(e *protocol.Entry, q planned) {
 			after = append(after, r.Node)
 		}
 	}
+	if !q.entry.Exclusive && !m.cfg.Unsafe.SharedBefore {
+		after = append(after, m.unsettledOn(q.entry)...)
+	}
 	slices.Sort(after)
 	after = slices.Compact(after)
 	e.After = slices.DeleteFunc(after, func(n string) bool { return n == first(q.Replicas) })
+}
+
+// unsettledOn returns the nodes that may still serve a child by an earlier entry than its last one: nobody waited for them as long as
+// its replicas were active together.
+func (m *Machine) unsettledOn(e *Placed) []string {
+	var nodes []string
+	for _, x := range m.history.View().Members {
+		if x.Since <= e.View && !m.settledAt(x.Node, e.Child, e.View) {
+			nodes = append(nodes, x.Node)
+		}
+	}
+	return nodes
 }
 
 // gaveUp reports whether the node itself said that it runs the child no more, under this entry.

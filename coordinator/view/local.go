@@ -155,7 +155,7 @@ func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
 		return a, false
 	}
 	if e.HasChange(m.self.Node) {
-		spec = new(spec.Changed())
+		spec = new(spec.WithWorker(new(spec.Changed())))
 	}
 	a.Spec, a.SpecRev, a.Reason = spec, e.WorkerSince(m.self.Node), reasonIn(m.history.View(), e, a.Epoch)
 	return a, true

@@ -216,7 +216,7 @@ func (m *Machine) settleChild(child string) {
 		return
 	}
 	delete(p.unsettled, child)
-	if spec, _ := m.specs.Get(child); len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) || spec != nil && spec.Change != nil {
+	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || m.changesYet(child, e) || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) {
 		p.look(child)
 	}
 }

@@ -35,7 +35,7 @@ func (s storedSpec) after(old storedSpec) storedSpec {
 	switch {
 	case s.spec.Change == nil && s.spec.SameWorker(&target):
 		s.completes = old.changing
-	case s.spec.Change != nil && s.spec.Change.Equal(old.spec.Change):
+	case s.spec.Change != nil && s.spec.Change.SameWorker(old.spec.Change):
 		s.changing = old.changing
 	}
 	return s

@@ -86,6 +86,7 @@ type Unsafe struct {
 	ReportsInPart bool // what a node still waits for is not looked at
 	DropAfter     bool // an entry forgets whom its active replica waits for, before that one serves
 	ForgetGivenUp bool // so it does if that one was given up before it served
+	SharedBefore  bool // an entry that has one replica active alone waits only for those that were active by the last one
 	UnknownBefore bool // an entry without a predecessor waits for nobody
 	NoInherit     bool // a successor decides before it has read what its predecessors stored
 	NoRenewal     bool // a successor does not write again what its predecessors stored and nobody placed

@@ -88,13 +88,14 @@ func (c *client) update(k *kid, tries int) {
 		case r == nil:
 			c.again(k, tries, func() { c.update(k, tries+1) })
 			return
+		case r.Error != nil && strings.Contains(r.Error.Message, takenBack):
 		case r.Error == nil || c.asFarAsItGoes(r) && !strings.Contains(r.Error.Message, "changed"):
 			k.spec = *k.next
 			c.w.tell("", "client: %s is changed", k.name)
 			c.w.check.updateAcked(k)
 		case r.Error.Code == protocol.CodeNotFound:
 			k.stale = true // it may be there, and be changed, when another coordinator looks
-		case !strings.Contains(r.Error.Message, takenBack):
+		default:
 			c.again(k, tries, func() { c.update(k, tries+1) })
 			return
 		}

@@ -90,6 +90,7 @@ type Machine struct {
 	shut    bool // Draining, and nothing more may be served
 	cut     bool // Draining, and what runs was cancelled
 	void    bool // the tenure is void
+	shared  bool // other replicas may serve beside this one, by the entry that it serves by
 	drained bool
 	waiting bool // Drain was asked for
 	asked   bool

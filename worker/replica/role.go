@@ -15,6 +15,7 @@ func (m *Machine) stepRole() bool {
 	next := m.nextRole()
 	if next == Active {
 		m.tenure = tenure{m.want.View, m.want.Epoch, m.want.Reason}
+		m.shared = m.want.Spec.Redundancy.Strategy == protocol.Replication && !m.want.Spec.Redundancy.Exclusive()
 	}
 	if next == m.role {
 		return false
@@ -63,6 +64,8 @@ func (m *Machine) whileServing() Role {
 	switch {
 	case m.fail != nil, m.void:
 		return Draining
+	case m.entitled() && m.shared && len(m.after) > 0 && !m.limits.Unsafe.ShareOn:
+		return Draining // it is to be the only one from now on, and asks the others first
 	case m.entitled():
 		return Active
 	case m.minView > m.tenure.view, !m.want.Assigned, m.want.Mode == protocol.Active:

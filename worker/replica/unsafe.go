@@ -8,6 +8,7 @@ type Unsafe struct {
 	ForgetRelease bool // who let go serves again by the entry that it had
 	AnyRelease    bool // a release counts for whatever entry there is now
 	KeepTenure    bool // a new incarnation goes on with what the one before it served
+	ShareOn       bool // a replica that is to be the only active one serves on beside those that were so with it
 	LetGoWorking  bool // a replica lets go before its worker has heard that it is passive, and while its active work goes on
 	GuessSub      bool // a subscription whose change failed is taken as unchanged
 	ReportFailing bool // a replica is reported as given up while its handler still runs
