@@ -61,6 +61,7 @@ func (c *client) change(k *kid, n int) {
 				r.Model = map[protocol.Model]protocol.Model{protocol.ActiveActive: protocol.ActivePassive, protocol.ActivePassive: protocol.ActiveActive}[r.Model]
 			}
 		}
+		k.mixed = k.mixed || next.Redundancy.Exclusive() != k.spec.Redundancy.Exclusive()
 		k.shared = k.shared || k.stale && !(next.Redundancy.Exclusive() && k.spec.Redundancy.Exclusive())
 		k.next = &next
 	}
@@ -69,7 +70,7 @@ func (c *client) change(k *kid, n int) {
 
 // exclusiveNow reports whether a child may have but one active replica: not while it is becoming something else, or was.
 func (k *kid) exclusiveNow() bool {
-	return !k.shared && k.spec.Redundancy.Exclusive() && (k.next == nil || k.next.Redundancy.Exclusive())
+	return !k.shared && !(k.mixed && k.restored) && k.spec.Redundancy.Exclusive() && (k.next == nil || k.next.Redundancy.Exclusive())
 }
 
 // takenBack is how an answer says that a change was not carried out.

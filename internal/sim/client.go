@@ -25,25 +25,27 @@ type client struct {
 
 // kid is a child as the client knows it: what it was told for sure, and what may still happen.
 type kid struct {
-	name    string
-	spec    protocol.Spec
-	busy    bool
-	started bool // a start was acknowledged, and nothing asked for since
-	stopped bool // the same of a stop
-	starts  int  // asked for, with no answer yet or none at all
-	stops   int
-	foreign bool           // somebody else wrote under its name, and phub has not since
-	meddled bool           // so it was while nobody coordinated: it counts
-	life    int            // counts its specs; one that is written again because somebody else changed it is the same
-	lives   map[uint64]int // of each revision of its spec
-	ended   map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
-	over    bool           // its spec is deleted for that
-	writer  tenure         // who stored its spec
-	next    *protocol.Spec // what it is to become; nil: nothing else
-	version int            // of its newest spec
-	updates int            // changes to next that were asked for, with no answer yet or none at all
-	stale   bool           // there may be such ones to what was to be next before
-	shared  bool           // and these may have several replicas be active
+	name     string
+	spec     protocol.Spec
+	busy     bool
+	started  bool // a start was acknowledged, and nothing asked for since
+	stopped  bool // the same of a stop
+	starts   int  // asked for, with no answer yet or none at all
+	stops    int
+	foreign  bool           // somebody else wrote under its name, and phub has not since
+	meddled  bool           // so it was while nobody coordinated: it counts
+	life     int            // counts its specs; one that is written again because somebody else changed it is the same
+	lives    map[uint64]int // of each revision of its spec
+	ended    map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
+	over     bool           // its spec is deleted for that
+	writer   tenure         // who stored its spec
+	next     *protocol.Spec // what it is to become; nil: nothing else
+	version  int            // of its newest spec
+	updates  int            // changes to next that were asked for, with no answer yet or none at all
+	stale    bool           // there may be such ones to what was to be next before
+	mixed    bool           // its replicas were active together once, and not at another time
+	restored bool           // a copy of the buckets was restored, or they were lost: it may be so again
+	shared   bool           // and these may have several replicas be active
 }
 
 func (c *client) init(w *world) { c.w, c.names, c.wishes = w, map[string]*kid{}, map[string]int{} }
@@ -169,6 +171,12 @@ func (c *client) start(k *kid, tries int) {
 		var r *protocol.ChildResult
 		if a != nil && a.Problem == nil {
 			r = &a.Value.(protocol.StartResponse).Results[0]
+		}
+		if r != nil && r.Error != nil && r.Error.Code == protocol.CodeConflict { // it is there as it was once: a copy was restored
+			k.starts--
+			k.next = &k.spec
+			c.update(k, 0)
+			return
 		}
 		if r == nil || r.Error != nil && !c.asFarAsItGoes(r) {
 			c.again(k, tries, func() { c.start(k, tries+1) })

@@ -97,7 +97,8 @@ func (c *checker) lost() {
 // lost has the client ask anew for what it had started.
 func (c *client) lost() {
 	for _, k := range c.all {
-		k.meddled = true // what was acknowledged may be gone
+		k.meddled = true  // what was acknowledged may be gone
+		k.restored = true // or be what it was once
 	}
 	for _, k := range c.kids {
 		if k != nil && k.started && !k.busy {
