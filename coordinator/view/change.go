@@ -82,7 +82,7 @@ func namedTwice(child string) *protocol.Problem {
 
 // nextSpec returns what is to stand under a child's name so that it becomes what is wanted.
 func (m *Machine) nextSpec(old, full *protocol.Spec) (*protocol.Spec, *protocol.Problem) {
-	if old.SameWorker(full) { // also if it is being changed: that is taken back
+	if old.SameWorker(full) || m.runsNowhere(full.Child) { // also if it is being changed: that is taken back
 		return full, nil
 	}
 	if target := old.Changed(); old.Change != nil && !target.SameWorker(full) {
@@ -94,6 +94,12 @@ func (m *Machine) nextSpec(old, full *protocol.Spec) (*protocol.Spec, *protocol.
 	next := *old
 	next.Change = full
 	return &next, nil
+}
+
+// runsNowhere reports whether no replica of a child runs, or is about to: nobody serves it who could go on meanwhile.
+func (m *Machine) runsNowhere(child string) bool {
+	e := m.history.Entry(child)
+	return e == nil || !slices.ContainsFunc(m.alive(e), func(n string) bool { return !m.gaveUp(n, e) })
 }
 
 // updateDue completes a result if it is final.
@@ -133,8 +139,7 @@ func (m *Machine) changeStep(q planned, spec *protocol.Spec) (planned, bool) {
 	if spec.Change == nil || e.Spec != q.spec || !m.settled(e) {
 		return q, false
 	}
-	runs := func(node string) bool { return !m.gaveUp(node, e) }
-	if !slices.ContainsFunc(q.Replicas, runs) || !slices.ContainsFunc(q.Replicas, func(n string) bool { return !e.HasChange(n) }) {
+	if m.runsNowhere(q.Child) || !slices.ContainsFunc(q.Replicas, func(n string) bool { return !e.HasChange(n) }) {
 		changed := spec.Changed() // all have it, or there is nobody to serve meanwhile
 		m.lead.desired.push(specWrite{child: q.Child, spec: &changed})
 		return q, false

@@ -235,9 +235,10 @@ func (c *checker) wanted(r view.Record) {
 		if k.name != r.Key {
 			continue
 		}
-		if !k.foreign && !r.Deleted {
+		if !k.foreign && !r.Deleted && !k.stands { // a change is no other life
 			k.life++
 		}
+		k.stands = !r.Deleted
 		k.lives[r.Revision] = k.life
 		k.foreign = false
 		if k.meddled {

@@ -35,6 +35,7 @@ type kid struct {
 	foreign  bool           // somebody else wrote under its name, and phub has not since
 	meddled  bool           // so it was while nobody coordinated: it counts
 	life     int            // counts its specs; one that is written again because somebody else changed it is the same
+	stands   bool           // what phub stored last is a spec
 	lives    map[uint64]int // of each revision of its spec
 	ended    map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
 	over     bool           // its spec is deleted for that
@@ -288,7 +289,11 @@ func (w *world) failWorker(f Fault) {
 func (w *world) endWorker(s *slot, why string) {
 	p := s.h.p
 	if k := w.client.names[s.child]; k != nil && k.spec.Restart.Policy == protocol.Temporary {
-		k.ended[k.lives[s.spec]] = true
+		life, known := k.lives[s.spec]
+		if !known { // a change began as a spec that phub had written again
+			life = k.life
+		}
+		k.ended[life] = true
 	}
 	p.arrived(func() {
 		w.tell(p.name, "its worker of %s fails: %s", s.child, why)
