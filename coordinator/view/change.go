@@ -54,6 +54,7 @@ func (m *Machine) updateOne(u *protocol.Update, named set, wanted map[string]*pr
 		return res
 	}
 	next, problem := m.nextSpec(old, &full)
+	problem = cmp.Or(problem, m.lacksKind(&full))
 	switch {
 	case u.Revision != 0 && (busy || u.Revision != rev):
 		res.Error = &protocol.Problem{
@@ -94,6 +95,26 @@ func (m *Machine) nextSpec(old, full *protocol.Spec) (*protocol.Spec, *protocol.
 	next := *old
 	next.Change = full
 	return &next, nil
+}
+
+// lacksKind says which node that has a replica of a child does not run the kind that it is to be of.
+func (m *Machine) lacksKind(full *protocol.Spec) *protocol.Problem {
+	if all := m.nobodyRuns(full.Kind); all != "" {
+		return &protocol.Problem{Code: protocol.CodeConflict, Message: all, Try: "start a node that runs it, or add the kind to one (--kinds, or Options.Kinds in Go)"}
+	}
+	e := m.history.Entry(full.Child)
+	if e == nil {
+		return nil
+	}
+	for _, n := range m.alive(e) {
+		if !m.runs(m.history.View().Member(n), full.Kind) {
+			return &protocol.Problem{
+				Code: protocol.CodeConflict, Message: "a replica of child " + full.Child + " is on node " + n + ": " + m.doesNotRun(n, full.Kind),
+				Try: "add the kind there (--kinds, or Options.Kinds in Go), or phub node drain " + n + " first",
+			}
+		}
+	}
+	return nil
 }
 
 // runsNowhere reports whether no replica of a child runs, or is about to: nobody serves it who could go on meanwhile.

@@ -31,7 +31,7 @@ func (m *Machine) runs(x *protocol.Member, kind string) bool {
 func (m *Machine) canRun(child, node string) bool {
 	spec, _ := m.specs.Get(child)
 	x := m.history.View().Member(node)
-	return spec == nil || x == nil || m.runs(x, spec.Kind)
+	return spec == nil || x == nil || m.runs(x, spec.Kind) && (spec.Change == nil || m.runs(x, spec.Change.Kind))
 }
 
 // lacking returns the members that do not run a kind, sorted as in the view.

@@ -253,6 +253,9 @@ func (m *Machine) planChildren() []placement.Child {
 			Name: name, Want: m.wantedOf(spec), Exclusive: spec.Redundancy.Exclusive(), Avoid: m.avoided(name),
 			Failing: m.sparedNodes(name), Without: without,
 		}
+		if spec.Change != nil && spec.Change.Kind != spec.Kind {
+			c.Without = append(slices.Clone(without), m.lacking(spec.Change.Kind)...)
+		}
 		if e := m.history.Entry(name); e != nil {
 			c.Current, c.Moving = m.alive(e), e.Moving
 			c.Pinned = e.Pinned != "" && first(c.Current) == e.Pinned || spec.Change != nil
