@@ -14,9 +14,6 @@ import (
 	"github.com/phub-io/phub/permissions"
 )
 
-// planned are commands that README.md names as not built yet.
-var planned = []string{"phub child promote"}
-
 var (
 	codeSpan = regexp.MustCompile("`([^`\n]+)`") // code within a line of text
 	loneFlag = regexp.MustCompile(`^--([\w-]+)`)
@@ -39,7 +36,7 @@ func TestDocs_CommandsAndFlagsExist(t *testing.T) {
 				t.Errorf("%s: %q: no command has the flag --%s", page, text, m[1])
 			}
 			args := phubArgs(text)
-			if args == nil || slices.Contains(planned, text) {
+			if args == nil {
 				continue
 			}
 			commands++
@@ -72,15 +69,6 @@ func TestDocs_PermissionsAreThoseThatPhubPrints(t *testing.T) {
 			t.Errorf("found %s in the place of list %s", shown[i][1], l)
 		}
 		phubRun(t, nil, "", args...).wantExactly(t, 0, shown[i][2], "")
-	}
-}
-
-func TestDocs_PlannedCommandsAreStillMissing(t *testing.T) {
-	t.Parallel()
-	for _, text := range planned {
-		if _, err := emptyCommandLine().ParseContext(phubArgs(text)); err == nil {
-			t.Errorf("%s is built: the docs should show it, and this test should check it", text)
-		}
 	}
 }
 
