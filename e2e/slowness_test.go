@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/phub-io/phub/coordinator/view"
 )
 
 // slowness is the longest that the machine took, for a while, for the parts of which docs/failover.md makes its formulas: for others who
@@ -20,10 +18,13 @@ type slowness struct {
 	late  time.Duration // of a timer, after its time
 }
 
+// tick is how often a node's loop looks at its clock when nothing else happens.
+const tick = 25 * time.Millisecond
+
 // serverDeath is how long a child may go unserved because its node's NATS server died: what docs/failover.md says for the
 // coordinator's own children, or serverLimit where the machine is faster.
 func (s slowness) serverDeath() time.Duration {
-	return max(serverLimit, s.dial+4*s.round+view.TickEvery+s.late+every)
+	return max(serverLimit, s.dial+4*s.round+tick+s.late+every)
 }
 
 // String returns what was measured.
