@@ -155,7 +155,8 @@ func (m *Machine) besideOther() bool {
 	default:
 		return m.history.View() == nil && !m.beats.asked
 	}
-	if m.now.Mono-n.since >= neighbourPatience {
+	unread := m.hub() == "" && m.domain == n.domain // it may be this very hub, of which nothing can be read at the moment
+	if m.now.Mono-n.since >= neighbourPatience && !unread {
 		m.do(Refused{protocol.Problem{
 			Code: protocol.CodeConflict,
 			Message: "hub " + m.cfg.Hub + " runs in " + domainText(n.domain) + " (id " + protocol.Cut(n.hub, maxShownID) + "), and this node's buckets are in " +
