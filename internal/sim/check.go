@@ -37,6 +37,7 @@ const (
 type checker struct {
 	w         *world
 	view      protocol.View        // the newest that was committed
+	commits   int                  // how many views were committed
 	epochs    map[string]served    // by child: the newest epoch that was served
 	entries   map[string]placed    // by child: the newest entry
 	own       map[replicaOf]uint64 // the newest epoch in which a process has served a child
@@ -133,6 +134,9 @@ func (c *checker) stored(s *stream, r view.Record) {
 	}
 }
 
+// mostCommits is far more than what a run needs. Without some rules a hub commits without end, each view larger than the one before.
+const mostCommits = 2000
+
 func (c *checker) placed(r view.Record) {
 	switch {
 	case r.Key == protocol.ConfigKey:
@@ -146,6 +150,9 @@ func (c *checker) placed(r view.Record) {
 		if err != nil {
 			c.w.breach(RuleViews, "a view that can't be read was committed: %v", err)
 			return
+		}
+		if c.commits++; c.commits > mostCommits {
+			c.w.breach(RuleHeal, "%d views were committed: the hub makes work of its own work", c.commits)
 		}
 		if v.Number <= c.view.Number {
 			c.w.breach(RuleViews, "view %d was committed after view %d", v.Number, c.view.Number)
