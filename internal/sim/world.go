@@ -47,6 +47,7 @@ type world struct {
 	healed    int64 // since when all is as it should be
 	broken    *Violation
 	trace     *trace
+	toil      int64 // about how long a step of a node's loop takes; 0: no time
 }
 
 // Violation is a promise that was broken.
@@ -198,5 +199,5 @@ func (w *world) latency() int64 {
 		}
 		return w.between(5*ms, 300*ms)
 	}
-	return w.between(30*us, 700*us)
+	return w.between(30*us, 700*us+hopToil*w.toil)
 }
