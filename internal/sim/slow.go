@@ -20,7 +20,7 @@ func Slowed(seed uint64, failover protocol.Failover) Plan {
 	for i := range Children {
 		p.Faults = append(p.Faults, Fault{At: r.Int64N(2 * sec), Kind: StartChild, A: i, B: 4 + r.IntN(2)})
 	}
-	f := Fault{At: 10 * sec, Kind: Slow, A: r.IntN(60), For: 5*sec + r.Int64N(55*sec)}
+	f := Fault{At: 10 * sec, Kind: Slow, A: r.IntN(30), For: 5*sec + r.Int64N(55*sec)}
 	p.Faults, p.End = append(p.Faults, f), f.At+f.For
 	return p
 }
