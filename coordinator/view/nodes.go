@@ -53,7 +53,6 @@ type Nodes struct {
 	contested bool
 	authors   Keys                   // say who wrote what
 	minor     func(node string) bool // whether nothing rests on a node's record at this moment; nil: something does
-	patience  time.Duration          // how long the news of such a node may wait until it is read
 }
 
 // holeLast is how long a hole may last: a write's result often arrives before the records of others.
@@ -136,11 +135,7 @@ func (n *Nodes) same(r Record) bool {
 
 // wild has the bucket read because of a live record that is more than a sign of life.
 func (n *Nodes) wild(now time.Duration, r Record) {
-	due := now
-	if n.isMinor(r.Key) {
-		due += n.patience
-	}
-	n.hinted(r.Revision, due)
+	n.hinted(r.Revision, now)
 	n.contested = n.contested || n.read < r.Revision && r.Revision <= n.last
 }
 

@@ -65,7 +65,7 @@ func (m *Machine) withdraw(v *protocol.View) {
 	if p.withdrawn == v.Number || len(v.Members) < pledgers || !v.Has(m.self) || m.beats.silent == 0 {
 		return
 	}
-	if m.silence(max(m.coord.since, p.since, p.answered)) >= m.settings().Lease.Std() || m.cfg.Unsafe.WithdrawEarly {
+	if m.now.Mono >= max(m.coord.since, p.since, p.answered)+m.settings().Lease.Std() || m.cfg.Unsafe.WithdrawEarly {
 		p.withdrawn = v.Number
 		m.key.urgent = true
 	}
@@ -118,12 +118,8 @@ type answer struct {
 // answersKept is how many answers a coordinator remembers: a heartbeat speaks of the last that arrived.
 const answersKept = 4
 
-// answering notes that a heartbeat is answered now. One that is answered again, because somebody sent it again, or after a later
-// one, says nothing of when the answer was sent that a pledge names.
+// answered notes that a heartbeat is answered now.
 func (p *peer) answering(now time.Duration, number uint64) {
-	if n := len(p.answers); n > 0 && number <= p.answers[n-1].number {
-		return
-	}
 	p.answers = append(p.answers, answer{number, now})
 	if len(p.answers) > answersKept {
 		p.answers = p.answers[1:]

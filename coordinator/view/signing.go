@@ -3,7 +3,6 @@ package view
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -68,19 +67,6 @@ func (n *Nodes) genuine(rec *protocol.NodeRecord, value []byte) error {
 func (m *Machine) minor(node string) bool {
 	v := m.history.View()
 	return m.lead == nil && v != nil && node != v.Coordinator.Node && node != m.self.Node
-}
-
-// readShare is each node's share of the time for reading what is new of other nodes: else each of n nodes that join would be
-// read by n nodes at once.
-const readShare = 5 * time.Millisecond
-
-// newsPatience is how long this node lets news wait of nodes on whom nothing rests. It waits for none while it may have to
-// replace the coordinator.
-func (m *Machine) newsPatience() time.Duration {
-	if m.coord.suspect || !m.Member() {
-		return 0
-	}
-	return min(m.beyond()*readShare, m.settings().Heartbeat.Std())
 }
 
 // nextGeneration returns the number by which a new incarnation takes over the name from a record, which may be nil.

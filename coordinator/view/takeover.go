@@ -1,7 +1,6 @@
 package view
 
 import (
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ type candidacy struct {
 	closed  map[protocol.Conn]time.Duration // its closed connections, and since when this is known
 	unsure  time.Duration                   // since when views may have been missed; 0 if not
 	suspect bool
-	asking  asking
+	asked   time.Duration // when its connection was last asked for
 	probed  time.Duration
 	busy    bool          // a fence is under way
 	retry   time.Duration // no fence or takeover before this instant
@@ -194,7 +193,6 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	c := &m.coord
 	if c.of != v.Coordinator {
 		*c = candidacy{of: v.Coordinator, since: m.now.Mono, closed: map[protocol.Conn]time.Duration{}}
-		m.beatAnew()
 	}
 	m.watchRecordOf(v)
 	if m.rank() < deputies && m.now.Mono-c.probed >= m.settings().Probe.Std() {
@@ -203,38 +201,29 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	}
 	if m.coordQuiet() > m.settings().Heartbeat.Std()*3/2 {
 		c.suspect = true
-	} else if !c.suspect {
-		c.asking.hurry()
 	}
 	m.withdraw(v)
-	if !c.suspect || !c.asking.due(m.now.Mono) {
+	if !c.suspect || m.now.Mono-c.asked < askEvery {
 		return
 	}
 	if m.rank() < deputies {
 		m.refreshKey()
 	}
-	asks := false
 	for _, conn := range c.conns() {
 		if _, closed := c.closed[conn]; !closed {
-			asks = true
+			c.asked = m.now.Mono
 			m.do(AskConn{Node: c.of.Node, Conn: conn})
 		}
-	}
-	if asks {
-		c.asking.asked(m.now.Mono, m.askSeldom())
 	}
 }
 
 // coordQuiet is for how long nothing has been heard of the coordinator: no answer, no new record.
 func (m *Machine) coordQuiet() time.Duration {
-	return m.silence(max(m.coord.since, m.coord.last.Renewed, m.beats.answered))
+	return m.now.Mono - max(m.coord.since, m.coord.last.Renewed, m.beats.answered)
 }
 
 // coordSilent takes that a heartbeat was not answered.
 func (m *Machine) coordSilent(o Outcome) {
-	if o == NobodyListens {
-		m.coord.asking.hurry()
-	}
 	if o == NobodyListens || m.beats.silent > 1 {
 		m.coord.suspect = true
 	}
@@ -474,18 +463,7 @@ func (m *Machine) rank() int {
 			return i
 		}
 	}
-	return len(others) + m.newcomersRank()
-}
-
-// newcomersRank is the place among those that join a large hub, by chance: else a hundred of them would look after a coordinator
-// that is alone as closely as two, and all of them would take it for lost at once.
-func (m *Machine) newcomersRank() int {
-	if m.beyond() == 0 {
-		return 0
-	}
-	h := fnv.New32a()
-	h.Write([]byte(m.self.ID))
-	return int(h.Sum32() % uint32(m.crowd()))
+	return len(others)
 }
 
 func (m *Machine) stagger() time.Duration { return time.Duration(m.rank()) * rankStep }
@@ -493,7 +471,7 @@ func (m *Machine) stagger() time.Duration { return time.Duration(m.rank()) * ran
 func (m *Machine) nobodyThere(node string) {
 	if v := m.history.View(); m.lead == nil && v != nil && v.Coordinator.Node == node {
 		m.coord.suspect = true
-		m.coord.asking = asking{at: min(m.coord.asking.at, m.now.Mono-askEvery)}
+		m.coord.asked = min(m.coord.asked, m.now.Mono-askEvery)
 	}
 	m.leadNobody(node)
 }

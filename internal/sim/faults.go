@@ -87,8 +87,6 @@ func (w *world) strike(f Fault) {
 		w.sicken(name, f)
 	case OwnKeys:
 		w.ownKeys(f)
-	case Slow:
-		w.slow(f)
 	}
 }
 
@@ -309,7 +307,7 @@ func (w *world) leave(name string, d int64) {
 func (w *world) heal() {
 	w.tell("", "ALL FAULTS END")
 	w.healing = true
-	w.loss, w.lag, w.unflushed, w.toil = 0, 0, 0, 0
+	w.loss, w.lag, w.unflushed = 0, 0, 0
 	clear(w.check.cutOff)
 	for _, r := range w.routes {
 		r.cuts, r.held = 0, 0

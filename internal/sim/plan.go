@@ -24,8 +24,6 @@ type Plan struct {
 	Ailing     bool                       // whoever is sick must lose the active role: nothing else goes wrong
 	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
-	Crowd      bool  // nodes keep the order of a large hub
-	OnlySlow   bool  // nothing is wrong but that everything is slow
 	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
 	End        int64 // when the faults end
 	Unserved   int64 // for how long a child may be unserved; 0: it is not looked at
@@ -98,7 +96,6 @@ const (
 	Sick          // on one node, a child's worker ends with an error whenever it has been active for a while
 	OwnKeys       // somebody stores foreign values under nodes' own keys in a loop
 	ChangeChild   // somebody asks for a child to be something else
-	Slow          // each step of each node's loop takes time
 	kinds
 )
 
@@ -109,7 +106,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full", "sick", "own keys", "change child", "slow",
+	"slow stop", "unflushed", "full", "sick", "own keys", "change child",
 }
 
 // String returns the kind's name.
@@ -143,9 +140,6 @@ const fastEvery = 7
 
 // One of so many runs sees the records of nodes go that are gone: shortly after it, which is harder than an hour.
 const tidyEvery = 3
-
-// One of so many runs has its nodes keep the order of a large hub.
-const crowdEvery = 4
 
 // PlanOf returns the plan of a seed: it chooses some kinds of faults, and plays them again and again.
 func PlanOf(seed uint64) Plan {
@@ -188,7 +182,6 @@ func PlanOf(seed uint64) Plan {
 	p.foreign(rand.New(rand.NewPCG(seed, 6)))
 	p.drains(rand.New(rand.NewPCG(seed, 7)))
 	p.works(rand.New(rand.NewPCG(seed, 9)))
-	p.Crowd = seed%crowdEvery == 1
 	p.respecify(rand.New(rand.NewPCG(seed, 10)))
 	p.strangers(rand.New(rand.NewPCG(seed, 12)))
 	p.losses(rand.New(rand.NewPCG(seed, 13)))

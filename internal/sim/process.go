@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -50,9 +49,7 @@ type process struct {
 	dialing  bool
 	next     *server // where it connects next; nil: anywhere
 	backOff  int64
-	busyTill int64  // the loop is held up until then
-	tickOf   uint64 // the session in which a tick waits, plus one; 0: none does
-	restTill int64  // no tick is due before that, by its clock
+	busyTill int64 // the loop is held up until then
 	inbox    []func()
 	deaf     int64 // what is stored until then does not reach it
 	behind   int64 // what is stored until then reaches it then
@@ -81,7 +78,7 @@ func newProcess(w *world, name string) *process {
 	p.keys = &keys{p: p}
 	p.machine = view.New(view.Config{
 		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
-		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter), Crowd: w.plan.Crowd,
+		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter),
 		Keys: p.keys,
 	})
 	p.host = newHost(p)
@@ -114,11 +111,9 @@ func (p *process) tick() {
 	if p.gone {
 		return
 	}
-	if !p.paused && p.w.now >= p.busyTill && p.conn != nil && len(p.inbox) == 0 && p.local() >= p.restTill {
+	if !p.paused && p.w.now >= p.busyTill && p.conn != nil && len(p.inbox) == 0 {
 		p.step(view.Tick{})
 		p.w.check.serving(p)
-	} else if p.local() >= p.restTill {
-		p.lateTick()
 	}
 	p.w.in(p.clock.takes(int64(view.TickEvery)), p.tick)
 }
@@ -152,13 +147,8 @@ func (p *process) wakeLoop() {
 			}
 			todo := p.inbox
 			p.inbox = nil
-			for i, do := range todo {
+			for _, do := range todo {
 				do()
-				if p.w.now < p.busyTill && i+1 < len(todo) {
-					p.inbox = append(slices.Clone(todo[i+1:]), p.inbox...)
-					p.wakeLoop()
-					return
-				}
 			}
 		})
 	})
@@ -169,16 +159,11 @@ func (p *process) step(e view.Event) {
 	if p.gone || p.left {
 		return
 	}
-	if _, tick := e.(view.Tick); tick {
-		p.tickOf = 0
-	}
 	p.event(e)
 	session := p.session
 	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now + p.wall))}, e)
-	p.restTill = p.local() + int64(p.machine.Rest())
 	p.w.check.stepped(p)
 	p.w.check.granting(p, actions)
-	p.toils()
 	for _, a := range actions {
 		p.do(func() { p.action(session, a) })
 	}

@@ -47,7 +47,6 @@ type world struct {
 	healed    int64 // since when all is as it should be
 	broken    *Violation
 	trace     *trace
-	toil      int64 // about how long a step of a node's loop takes; 0: no time
 }
 
 // Violation is a promise that was broken.
@@ -199,5 +198,5 @@ func (w *world) latency() int64 {
 		}
 		return w.between(5*ms, 300*ms)
 	}
-	return w.between(30*us, 700*us+hopToil*w.toil)
+	return w.between(30*us, 700*us)
 }
