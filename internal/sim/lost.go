@@ -82,8 +82,8 @@ func (s *stream) become(c copied) {
 func (c *checker) lost() {
 	keys := c.w.streams[protocol.PlacementBucket].keys
 	c.config = nil
-	if stored := keys[protocol.ConfigKey]; stored.Revision > 0 && !stored.Deleted {
-		c.configured(stored.Value)
+	if stored := keys[protocol.ConfigKey].Value; readable(stored) {
+		c.configured(stored)
 	}
 	c.id = ""
 	c.viewValue = keys[protocol.ViewKey].Value
@@ -92,6 +92,13 @@ func (c *checker) lost() {
 		e, err := protocol.DecodeEntry(keys[child].Value)
 		c.entries[child] = placed{Entry: e, there: err == nil && !keys[child].Deleted, first: was.first}
 	}
+}
+
+// readable reports whether a value is a configuration. What somebody had written over it when the copy was made keeps none: there nobody
+// knows the former one, and the first coordinator makes it anew.
+func readable(value []byte) bool {
+	_, err := protocol.DecodeConfig(value)
+	return err == nil
 }
 
 // lost has the client ask anew for what it had started.
