@@ -229,6 +229,9 @@ func (m *Machine) vouchDue() {
 	if m.authority() && m.now.Mono-k.accepted < m.keyInterval() {
 		return
 	}
+	if m.history.bad[protocol.ViewKey] != "" && !m.cfg.Unsafe.VouchOverForeign {
+		return
+	}
 	d.next = m.now.Mono + c.Heartbeat.Std()
 	m.commit("the coordinator's record was overwritten", nil, nil)
 }

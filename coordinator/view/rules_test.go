@@ -33,6 +33,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"BelieveRecords", "foreign_values", false, func(u *view.Unsafe) { u.BelieveRecords = true }},
 		{"PutBack", "put_back", false, func(u *view.Unsafe) { u.PutBack = true }},
 		{"OldFences", "fence_hidden", true, func(u *view.Unsafe) { u.OldFences = true }},
+		{"VouchOverForeign", "view_hidden", false, func(u *view.Unsafe) { u.VouchOverForeign = true }},
 		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},
 		{"NumberByBuckets", "epochs_lost", false, func(u *view.Unsafe) { u.NumberByBuckets = true }},
 		{"NumberByBuckets", "epochs_restored", false, func(u *view.Unsafe) { u.NumberByBuckets = true }},

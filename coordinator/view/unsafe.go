@@ -36,6 +36,7 @@ type Unsafe struct {
 	LeadUnproven       bool // a node takes over although its own record may be fenced or old
 	UnsureAnyway       bool // who may have missed views takes over at once
 	KeyAnyway          bool // what a node writes over junk that may have hidden a fence renews its lease
+	VouchOverForeign   bool // a coordinator in doubt commits over what somebody else stored as the view
 	OldFences          bool // a fence of the coordinator counts although a later view names a record after it
 	FoundAnyway        bool // a hub's first view does not wait for traces of an earlier one
 	FoundUnfenced      bool // nor is anybody fenced before it who may have been a member by an earlier one
