@@ -221,19 +221,34 @@ func (m *Machine) vouched(revision uint64) {
 // vouchDue commits a view for the sake of the own record: whoever has fenced this coordinator before that record can't follow
 // on the view before any more. It needs no authority, as a takeover needs none.
 func (m *Machine) vouchDue() {
-	k, c := &m.key, m.settings()
-	d := &k.doubt
-	if d.healed == 0 || m.op != nil || !m.ready() || m.leaving || m.now.Mono < d.next || m.holdsBack(protocol.PlacementBucket) {
+	d := &m.key.doubt
+	if !m.vouches() || m.op != nil || m.now.Mono < d.next || m.holdsBack(protocol.PlacementBucket) {
 		return
 	}
-	if m.authority() && m.now.Mono-k.accepted < m.keyInterval() {
+	if m.authority() && m.now.Mono-m.key.accepted < m.keyInterval() || m.viewHidden() {
 		return
 	}
-	if m.history.bad[protocol.ViewKey] != "" && !m.cfg.Unsafe.VouchOverForeign {
-		return
-	}
-	d.next = m.now.Mono + c.Heartbeat.Std()
+	d.next = m.now.Mono + m.settings().Heartbeat.Std()
 	m.commit("the coordinator's record was overwritten", nil, nil)
+}
+
+// vouches reports whether this node is a coordinator that a view is to vouch for.
+func (m *Machine) vouches() bool {
+	return m.lead != nil && m.key.doubt.healed > 0 && m.ready() && !m.leaving
+}
+
+// viewHidden reports whether what stands in the place of the view is foreign. The view of one that followed may have stood there: a
+// commit would follow on the forgery, and not be refused.
+func (m *Machine) viewHidden() bool {
+	return m.history.bad[protocol.ViewKey] != "" && !m.cfg.Unsafe.VouchOverForeign
+}
+
+// doubtEnds gives up the role when there is no telling whether somebody followed, and no authority left that would be proof
+// that nobody did.
+func (m *Machine) doubtEnds() {
+	if m.vouches() && m.op == nil && m.viewHidden() && !m.authority() {
+		m.reincarnate("its record and the view were overwritten, so it may have been fenced and followed")
+	}
 }
 
 // vouch has a view of this coordinator name its record, if that is in doubt.

@@ -217,6 +217,7 @@ func (m *Machine) proceed() {
 	m.keyDue()
 	m.beatDue()
 	m.candidate()
+	m.doubtEnds()
 	if m.lead != nil {
 		m.leadDue()
 	}
