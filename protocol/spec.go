@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -371,9 +370,29 @@ func (r *Redundancy) Validate() error {
 	return nil
 }
 
-// Difference names the first field in which o differs from s, with both values; "" if they ask for the
-// same. Both must be complete.
+// Difference is a field in which two specs differ, and its value in each, as text.
+type Difference struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// String says it for somebody who asks for To where there is From.
+func (d Difference) String() string {
+	return d.Field + " is " + d.From + " there, found " + d.To
+}
+
+// Difference says the first of the fields in which o differs from s; "" if they ask for the same. Both must be complete.
 func (s *Spec) Difference(o *Spec) string {
+	if all := s.Differences(o); len(all) > 0 {
+		return all[0].String()
+	}
+	return ""
+}
+
+// Differences returns the fields in which o differs from s: args and metadata last, by their keys. Both must be complete.
+func (s *Spec) Differences(o *Spec) []Difference {
+	var all []Difference
 	for _, f := range []struct {
 		field string
 		s, o  any
@@ -389,14 +408,14 @@ func (s *Spec) Difference(o *Spec) string {
 		{"handler_limit", s.HandlerLimit.Std(), o.HandlerLimit.Std()},
 	} {
 		if f.s != f.o {
-			return fmt.Sprintf("%s is %v there, found %v", f.field, f.s, f.o)
+			all = append(all, Difference{f.field, fmt.Sprint(f.s), fmt.Sprint(f.o)})
 		}
 	}
-	return cmp.Or(mapDifference("args", s.Args, o.Args), mapDifference("metadata", s.Metadata, o.Metadata))
+	return slices.Concat(all, mapDifferences("args", s.Args, o.Args), mapDifferences("metadata", s.Metadata, o.Metadata))
 }
 
-// mapDifference names the first key, by name, whose values differ.
-func mapDifference(field string, s, o map[string]string) string {
+// mapDifferences names the keys, sorted, whose values differ.
+func mapDifferences(field string, s, o map[string]string) []Difference {
 	value := func(m map[string]string, key string) string {
 		if v, ok := m[key]; ok {
 			return Quote(v)
@@ -405,14 +424,15 @@ func mapDifference(field string, s, o map[string]string) string {
 	}
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(s)), maps.Keys(o))
 	slices.Sort(keys)
-	for _, key := range keys {
+	var all []Difference
+	for _, key := range slices.Compact(keys) {
 		was, inS := s[key]
 		is, inO := o[key]
 		if was != is || inS != inO {
-			return fmt.Sprintf("%s.%s is %s there, found %s", field, Cut(key, maxQuoted), value(s, key), value(o, key))
+			all = append(all, Difference{field + "." + Cut(key, maxQuoted), value(s, key), value(o, key)})
 		}
 	}
-	return ""
+	return all
 }
 
 // Equal reports whether two specs ask for the same, and are being changed to the same, if at all.

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,5 +219,21 @@ func TestSpec_DifferenceNamesTheFirstFieldWithBothValues(t *testing.T) {
 		if got := base.Difference(&o); got != want || (got == "") != base.Equal(&o) {
 			t.Errorf("found %q, expected %q", got, want)
 		}
+	}
+}
+
+func TestSpec_DifferencesAreAllOfThem(t *testing.T) {
+	t.Parallel()
+	base := protocol.Spec{Child: "c", Kind: "echo", Args: map[string]string{"a": "1", "b": "2"}}.WithDefaults(protocol.Redundancy{})
+	o := base
+	o.Kind, o.Args, o.Metadata = "x", map[string]string{"b": "3"}, map[string]string{"tag": "t"}
+	want := []protocol.Difference{
+		{Field: "kind", From: "echo", To: "x"},
+		{Field: "args.a", From: `"1"`, To: "absent"},
+		{Field: "args.b", From: `"2"`, To: `"3"`},
+		{Field: "metadata.tag", From: "absent", To: `"t"`},
+	}
+	if got := base.Differences(&o); !slices.Equal(got, want) {
+		t.Errorf("found %v, expected %v", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/choria-io/fisk"
 
@@ -64,7 +65,7 @@ func (c *childApply) run(ctx context.Context, client *phub.Client) error {
 		return c.app.showApply(plan)
 	}
 	done, err := c.carryOut(ctx, client, plan)
-	if err := c.app.report("applied", done, err); err != nil {
+	if err := c.app.reportAs("applied", "stopped", done, err); err != nil {
 		return err
 	}
 	if !c.app.json {
@@ -81,10 +82,19 @@ type applyPlan struct {
 	Same   int           `json:"unchanged"`
 }
 
-// applyChange is a child that differs from what the file says, and the first field in which it does.
+// applyChange is a child that differs from what the file says, and in what.
 type applyChange struct {
 	phub.Update
-	Difference string `json:"difference"`
+	Differences []protocol.Difference `json:"differences"`
+}
+
+// text says what becomes of each field, one after the other.
+func (x *applyChange) text() string {
+	parts := make([]string, len(x.Differences))
+	for i, d := range x.Differences {
+		parts[i] = d.Field + " " + d.From + " → " + d.To
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (p *applyPlan) summary() string {
@@ -134,12 +144,12 @@ func (p *applyPlan) add(s *phub.Spec, full phub.Spec, there *phub.ChildInfo) {
 		return
 	}
 	now := there.Spec.Changed()
-	difference := now.Difference(&full)
-	if difference == "" {
+	differences := now.Differences(&full)
+	if len(differences) == 0 {
 		p.Same++
 		return
 	}
-	p.Change = append(p.Change, applyChange{phub.Update{Spec: *s, Revision: there.Revision}, difference})
+	p.Change = append(p.Change, applyChange{phub.Update{Spec: *s, Revision: there.Revision}, differences})
 }
 
 // carryOut does what is planned, what is stopped last, and returns what became of each child.
@@ -181,8 +191,8 @@ func (a *app) showApply(plan *applyPlan) error {
 	for i := range plan.Start {
 		a.printf("start   %s\n", plan.Start[i].Child)
 	}
-	for _, x := range plan.Change {
-		a.printf("change  %s  %s\n", x.Spec.Child, x.Difference)
+	for i := range plan.Change {
+		a.printf("change  %s  %s\n", plan.Change[i].Spec.Child, plan.Change[i].text())
 	}
 	for _, name := range plan.Stop {
 		a.printf("stop    %s\n", name)

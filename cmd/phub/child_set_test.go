@@ -57,11 +57,13 @@ func TestChildApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	hub.run("child", "apply", "-f", file, "--prune", "--tag", "t1", "--dry-run").want(t, exitDone,
+		"args.step absent → \"2\"", "")
+	hub.run("child", "apply", "-f", file, "--prune", "--tag", "t1", "--dry-run").want(t, exitDone,
 		"stop    c2\nto start: 1, to change: 1, to stop: 1, as they are: 0\n", "")
 	hub.control(protocol.VerbStart, protocol.StartResponse{Results: []phub.ChildResult{{Child: "new"}}})
 	hub.control(protocol.VerbUpdate, protocol.UpdateResponse{Results: []phub.ChildResult{{Child: "c1"}}})
 	hub.control(protocol.VerbStop, protocol.StopResponse{Results: []phub.ChildResult{{Child: "c2"}}})
-	hub.run("child", "apply", "-f", file, "--prune", "--tag", "t1").want(t, exitDone, "1 started, 1 changed, 1 stopped, 0 as they were", "")
+	hub.run("child", "apply", "-f", file, "--prune", "--tag", "t1").want(t, exitDone, "c2  stopped\n1 started, 1 changed, 1 stopped, 0 as they were", "")
 	hub.run("child", "apply", "-f", file, "--prune").want(t, exitUsage, "", "--tag")
 	hub.run("child", "apply", "-f", file, "--prune", "--tag", "other").want(t, exitUsage, "", "other")
 }

@@ -15,6 +15,11 @@ const listed = 20
 // report prints what became of children, and returns an error if anything is wrong with any of them. What
 // the error says is not printed beside it.
 func (a *app) report(verb string, results []phub.ChildResult, err error) error {
+	return a.reportAs(verb, verb, results, err)
+}
+
+// reportAs does that where a child that runs nowhere any more was done something else to than the others.
+func (a *app) reportAs(verb, gone string, results []phub.ChildResult, err error) error {
 	if _, ok := errors.AsType[*phub.ChildrenError](err); ok {
 		err = nil // the results say it
 	}
@@ -23,7 +28,7 @@ func (a *app) report(verb string, results []phub.ChildResult, err error) error {
 			return jsonErr
 		}
 	} else {
-		a.reportText(verb, results, err)
+		a.reportText(verb, gone, results, err)
 	}
 	a.reportNotices(results)
 	failed, silent := 0, 0
@@ -77,7 +82,7 @@ func (a *app) reportNotices(results []phub.ChildResult) {
 	}
 }
 
-func (a *app) reportText(verb string, results []phub.ChildResult, err error) {
+func (a *app) reportText(verb, gone string, results []phub.ChildResult, err error) {
 	perNode := map[string]int{}
 	fine, replicas, shown := 0, 0, 0
 	for i := range results {
@@ -90,7 +95,7 @@ func (a *app) reportText(verb string, results []phub.ChildResult, err error) {
 		}
 		wrong := troubles(r)
 		fine += 1 - min(len(wrong), 1)
-		if line := resultLine(verb, r); line != "" && len(results) <= listed {
+		if line := resultLine(gone, r); line != "" && len(results) <= listed {
 			a.printf("%s\n", line)
 		}
 		if len(results) == 1 || unanswered(r, err) {
