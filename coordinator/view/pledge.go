@@ -118,8 +118,12 @@ type answer struct {
 // answersKept is how many answers a coordinator remembers: a heartbeat speaks of the last that arrived.
 const answersKept = 4
 
-// answered notes that a heartbeat is answered now.
+// answering notes that a heartbeat is answered now. One that is answered again, because somebody sent it again, or after a later
+// one, says nothing of when the answer was sent that a pledge names.
 func (p *peer) answering(now time.Duration, number uint64) {
+	if n := len(p.answers); n > 0 && number <= p.answers[n-1].number {
+		return
+	}
 	p.answers = append(p.answers, answer{number, now})
 	if len(p.answers) > answersKept {
 		p.answers = p.answers[1:]

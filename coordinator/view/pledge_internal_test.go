@@ -95,3 +95,24 @@ func TestPledges_CountFromTheAnswerAndForWhomTheyName(t *testing.T) {
 		}
 	}
 }
+
+// A heartbeat that somebody sends again is answered again. When it was answered first is what a pledge that names it may count
+// from. In a run of the simulator a coordinator that was paused found such a heartbeat in its inbox, and one that pledged by its
+// answer, and granted leases when it had long been replaced.
+func TestPledges_CountFromTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	m, v := pledging(3, 0)
+	m.self = v.Coordinator
+	p := m.lead.peers["node1"]
+	p.pledged = 0
+	p.answering(time.Second, 7)
+	p.answering(2*time.Second, 8)
+	for _, number := range []uint64{8, 7} {
+		p.answering(9*time.Second, number)
+	}
+	m.now.Mono = 9 * time.Second
+	m.takePledge(p, protocol.Pledge{ID: m.self.ID, Number: 8})
+	if p.pledged != 2*time.Second {
+		t.Errorf("pledged since %v, expected 2s", p.pledged)
+	}
+}

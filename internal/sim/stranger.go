@@ -78,14 +78,11 @@ var strangerRecipes = []Recipe{
 		{MoveChild, 500 * ms, 2 * sec, anyone, 0, 0},
 	}},
 	{Name: "old heartbeats are sent again to a new coordinator", steps: []step{
-		{Reset, 0, 300 * ms, one, 0, 0},
-		{Reset, 0, 300 * ms, deputy, 0, 0},
 		{FalseBeats, 0, 0, anyone, 3 * sec, 5 * sec},
-		{MoveChild, 0, 500 * ms, child, 0, 0},
-		{Crash, 500 * ms, sec, coordinator, 10 * ms, 3 * sec},
-		{StallOut, 500 * ms, 1200 * ms, one, sec, 3 * sec},
-		{MoveChild, sec, 2 * sec, child, 0, 0},
-		{MoveChild, 2 * sec, 3 * sec, child, 0, 0},
+		{Late, 0, 0, nodes, sec, 3 * sec},
+		{Reset, 0, 100 * ms, one, 0, 0},
+		{Crash, 200 * ms, 400 * ms, coordinator, 10 * ms, 3 * sec},
+		{StallOut, 200 * ms, 400 * ms, one, sec, 3 * sec},
 	}},
 	{Name: "somebody answers heartbeats of a node that is cut off", steps: []step{
 		{FalseAnswers, 0, 0, anyone, 6 * sec, 7 * sec},
