@@ -2,6 +2,7 @@ package view
 
 import (
 	"testing"
+	"time"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -65,5 +66,42 @@ func TestAcknowledged_BehindAHole(t *testing.T) {
 	m.acknowledged(protocol.ChildrenBucket, writes, m.specs.last+2)
 	if m.ready() || m.specs.last != 2 {
 		t.Errorf("behind a hole: ready %t, known up to %d, expected 2", m.ready(), m.specs.last)
+	}
+}
+
+// A hub that an earlier build made, before hubs had ids, gets one from its next coordinator, once, and keeps its configuration.
+func TestIdentify_GivesAnOldHubAnID(t *testing.T) {
+	t.Parallel()
+	m := newRecordsTest()
+	config := protocol.Config{V: 1, Lease: protocol.Duration(3 * time.Second)}.WithDefaults()
+	m.history.Loaded([]Record{
+		{Bucket: protocol.PlacementBucket, Key: protocol.ConfigKey, Revision: 1, Value: encode(config)},
+		{Bucket: protocol.PlacementBucket, Key: protocol.ViewKey, Revision: 2, Value: encode(protocol.View{
+			V: 1, Number: 1, Coordinator: m.self, Members: []protocol.Member{{Incarnation: m.self, Since: 1}}, Batch: 2, Nonce: "x", Time: "t",
+		})},
+	}, 2)
+	m.lead = newLead()
+	m.key.accepted, m.key.fresh = m.now.Mono, true
+	if m.hub() != "" || !m.identify() {
+		t.Fatalf("the hub's id is %q; expected none, and that it gets one", m.hub())
+	}
+	commit, ok := m.out[len(m.out)-1].(CommitWrites)
+	if !ok || len(commit.Writes) != 2 {
+		t.Fatalf("found %v, expected a commit of configuration and view", m.out)
+	}
+	var records []Record
+	for i, w := range commit.Writes {
+		records = append(records, Record{Bucket: protocol.PlacementBucket, Key: w.Key, Value: w.Value, Revision: uint64(3 + i)})
+	}
+	m.history.Loaded(records, 4)
+	got := *m.history.Config()
+	if got.ID != m.self.ID || m.history.View().Hub != m.self.ID {
+		t.Errorf("the configuration's id is %q, the view's %q; expected %q", got.ID, m.history.View().Hub, m.self.ID)
+	}
+	if got.ID = ""; got != config {
+		t.Errorf("the configuration is %+v, it was %+v", got, config)
+	}
+	if m.identify() {
+		t.Error("it gets another id")
 	}
 }
