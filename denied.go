@@ -69,6 +69,14 @@ func (d *denials) request(ctx context.Context, msg *nats.Msg) (*nats.Msg, error)
 	return nil, err
 }
 
+// deniedOr returns what a server refused while something was done in a context of during, or else what came of that.
+func deniedOr(ctx context.Context, err error) error {
+	if denied, ok := errors.AsType[*DeniedError](context.Cause(ctx)); ok && err != nil {
+		return denied
+	}
+	return err
+}
+
 // during returns a context that ends, with a *DeniedError as its cause, if the server refuses to have something published to a
 // subject, or to all that match it if it ends in ">"; or if the connection's inboxes are refused. stop ends the waiting.
 func (d *denials) during(ctx context.Context, subject string) (watched context.Context, stop func()) {

@@ -2,7 +2,6 @@ package phub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,10 +24,7 @@ func Hubs(ctx context.Context, nc *nats.Conn, domain string) ([]string, error) {
 	ctx, stop := d.during(ctx, protocol.JetStreamAPI(domain)+">")
 	defer stop()
 	buckets, err := jetstream.Buckets(ctx, nc, domain)
-	if denied, ok := errors.AsType[*DeniedError](context.Cause(ctx)); ok && err != nil {
-		err = denied
-	}
-	if err != nil {
+	if err = deniedOr(ctx, err); err != nil {
 		return nil, fmt.Errorf("list hubs: %w", err)
 	}
 	hubs := []string{}

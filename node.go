@@ -136,6 +136,9 @@ func (o *Options) validate() error {
 	if o.Config.ID != "" {
 		return &protocol.FieldError{Field: "id", Found: protocol.Quote(o.Config.ID), Allowed: "nothing: a hub's id is made with it"}
 	}
+	if o.Config.Set != nil {
+		return &protocol.FieldError{Field: "set", Found: fmt.Sprintf("%d settings", len(o.Config.Set)), Allowed: "nothing: it says what was changed while the hub ran"}
+	}
 	if o.Grace < 0 {
 		return &protocol.FieldError{Field: "grace", Found: o.Grace.String(), Allowed: "0 (for 25s) or more"}
 	}

@@ -23,8 +23,8 @@ const (
 )
 
 var verbs = []string{
-	protocol.VerbStart, protocol.VerbUpdate, protocol.VerbStop, protocol.VerbMove, protocol.VerbDrain, protocol.VerbList,
-	protocol.VerbInfo, protocol.VerbNodes, protocol.VerbStatus,
+	protocol.VerbStart, protocol.VerbUpdate, protocol.VerbStop, protocol.VerbMove, protocol.VerbDrain, protocol.VerbSet,
+	protocol.VerbList, protocol.VerbInfo, protocol.VerbNodes, protocol.VerbStatus,
 }
 
 // addService serves the control subjects as a NATS service: every node takes requests, in a queue

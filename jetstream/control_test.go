@@ -65,7 +65,7 @@ func TestControl_IsANATSService(t *testing.T) {
 	if md := info.Metadata; info.Version != "1.2.3" || md["hub"] != "h" || md["node"] != "n" || md["incarnation"] != "uuid" || md["zone"] != "a" {
 		t.Errorf("service %+v", info)
 	}
-	if len(info.Endpoints) != 9 || !strings.HasPrefix(info.Endpoints[0].Subject, "phub.h.ctl.") {
+	if len(info.Endpoints) != 10 || !strings.HasPrefix(info.Endpoints[0].Subject, "phub.h.ctl.") {
 		t.Errorf("endpoints %+v", info.Endpoints)
 	}
 }

@@ -165,7 +165,25 @@ func given(field, value string) error {
 	return nil
 }
 
-func (c *Config) check() error { return first(c.Redundancy.complete(), c.Validate()) }
+func (c *Config) check() error { return first(c.Redundancy.complete(), c.Validate(), checkSet(c.Set)) }
+
+// maxSet bounds the names of settings that were changed, later builds' included.
+const maxSet = 64
+
+func checkSet(set map[string]uint64) error {
+	if len(set) > maxSet {
+		return &FieldError{"set", fmt.Sprintf("%d settings", len(set)), fmt.Sprintf("at most %d", maxSet)}
+	}
+	for name, view := range set {
+		if name == "" || len(name) > maxIDBytes {
+			return &FieldError{"set", Quote(name), fmt.Sprintf("names of 1 to %d bytes", maxIDBytes)}
+		}
+		if err := between("set."+name, view, 1, 1<<53); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (r *NodeRecord) check() error {
 	err := first(

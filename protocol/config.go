@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -26,6 +27,9 @@ type Config struct {
 	// Balance says whether load is moved to even it. Default on. With off, nothing moves that nobody asked for, but what
 	// specs ask for is still restored, and draining nodes are emptied.
 	Balance Balance `json:"balance,omitempty"`
+	// Set has the settings that were changed while the hub ran, by the names that With returns, and the view that did it last. A node
+	// that was started with another value of one of these takes the hub's.
+	Set map[string]uint64 `json:"set,omitempty"`
 	// ID tells the hub from others of its name. It is made with the configuration; nobody asks for one.
 	ID string `json:"id,omitempty"`
 }
@@ -65,6 +69,9 @@ func (c Config) Or(d Config) Config {
 	c.Probe = firstNonZero(c.Probe, d.Probe, min(Duration(25*time.Millisecond), c.Heartbeat))
 	c.Failover = firstNonZero(c.Failover, d.Failover, FailoverAuto)
 	c.Balance = firstNonZero(c.Balance, d.Balance, BalanceOn)
+	if c.Set == nil {
+		c.Set = d.Set
+	}
 	c.ID = firstNonZero(c.ID, d.ID)
 	return c
 }
@@ -113,16 +120,17 @@ func (c *Config) Validate() error {
 	return &FieldError{"failover", Quote(string(c.Failover)), "auto, strict or fast"}
 }
 
-// Refuses returns an error that names the first setting in which want, where it asks for anything,
-// differs from c, with both values.
-func (c *Config) Refuses(want *Config) error {
-	type pair struct {
-		field      string
-		want, have string
-		open       bool
-	}
+// setting is one setting as two configurations have it.
+type setting struct {
+	name       string
+	want, have string
+	open       bool // nothing is asked for
+}
+
+// settings pairs what is asked for with what c has.
+func (c *Config) settings(want *Config) []setting {
 	w, h := want.Redundancy, c.Redundancy
-	for _, p := range []pair{
+	return []setting{
 		{"redundancy.strategy", string(w.Strategy), string(h.Strategy), w.Strategy == ""},
 		{"redundancy.replication_factor", w.Factor.String(), h.Factor.String(), w.Factor == 0},
 		{"redundancy.replication_model", string(w.Model), string(h.Model), w.Model == ""},
@@ -133,12 +141,98 @@ func (c *Config) Refuses(want *Config) error {
 		{"probe", want.Probe.Std().String(), c.Probe.Std().String(), want.Probe == 0},
 		{"failover", string(want.Failover), string(c.Failover), want.Failover == ""},
 		{"balance", string(want.Balance), string(firstNonZero(c.Balance, BalanceOn)), want.Balance == ""},
-	} {
-		if !p.open && p.want != p.have {
-			return &FieldError{p.field, p.want, p.have + ", as the hub's configuration has it; leave the option out to take the hub's"}
+	}
+}
+
+// Refuses returns an error that names the first setting in which want, where it asks for anything,
+// differs from c, with both values. Settings that were changed while the hub ran refuse nobody: see Ignores.
+func (c *Config) Refuses(want *Config) error {
+	for _, s := range c.settings(want) {
+		if !s.open && s.want != s.have && c.Set[s.name] == 0 {
+			return &FieldError{s.name, s.want, s.have + ", as the hub's configuration has it; leave the option out to take the hub's"}
 		}
 	}
 	return nil
+}
+
+// Ignores says in which settings that were changed while the hub ran want asks for something else: "balance on (it was set to
+// off)".
+func (c *Config) Ignores(want *Config) []string {
+	var ignored []string
+	for _, s := range c.settings(want) {
+		if !s.open && s.want != s.have && c.Set[s.name] != 0 {
+			ignored = append(ignored, s.name+" "+s.want+" (it was set to "+s.have+")")
+		}
+	}
+	return ignored
+}
+
+// With returns c as change would have it where it asks for anything, and the names of the settings that differ then. An error names
+// the first one that can't be changed while a hub runs. c must be complete.
+//
+// Heartbeat, lease and authority can't, because nodes learn of a change at different times: one that trusts itself by a longer lease
+// than others wait for would serve beside its successor. Nor can failover be other than strict once it is that: by strict a node does
+// without signs of life from its NATS server, and others would take its closed connection for its end. The other way round
+// is safe, because whoever replaces a node commits a view on top of the last one, and so knows of the change.
+func (c Config) With(change Config) (next Config, changed []string, err error) {
+	next = c
+	if change.Redundancy != (Redundancy{}) {
+		next.Redundancy = change.Redundancy.Or(c.Redundancy)
+	}
+	next.Probe = firstNonZero(change.Probe, c.Probe)
+	next.Failover = firstNonZero(change.Failover, c.Failover)
+	next.Balance = firstNonZero(change.Balance, c.Balance, BalanceOn)
+	if err := c.keeps(&change); err != nil {
+		return c, nil, err
+	}
+	if err := next.Validate(); err != nil {
+		return c, nil, err
+	}
+	for _, s := range c.settings(&next) {
+		if s.want != s.have {
+			changed = append(changed, s.name)
+		}
+	}
+	return next, changed, nil
+}
+
+// keeps returns an error that names the first setting of a change that a running hub keeps.
+func (c *Config) keeps(change *Config) error {
+	if change.ID != "" && change.ID != c.ID {
+		return &FieldError{"id", Quote(change.ID), "none: it was made with the hub"}
+	}
+	for _, s := range c.settings(change) {
+		fixed := s.name == "heartbeat" || s.name == "lease" || s.name == "authority"
+		if fixed && !s.open && s.want != s.have {
+			return &FieldError{s.name, s.want, s.have + ", as long as the hub lives; to have another one, export it, stop its nodes, remove it, and import it into a new one"}
+		}
+	}
+	if c.Failover == FailoverStrict && change.Failover != "" && change.Failover != FailoverStrict {
+		return &FieldError{"failover", Quote(string(change.Failover)), "strict, as long as the hub lives: a node that has not heard of the change would not know that its closed connection counts"}
+	}
+	return nil
+}
+
+// Revision is the number of the view that changed the configuration last; 1 if none did since it was made.
+func (c *Config) Revision() uint64 {
+	last := uint64(1)
+	for _, view := range c.Set {
+		last = max(last, view)
+	}
+	return last
+}
+
+// Changed returns c with a note that a view changed some settings.
+func (c Config) Changed(names []string, view uint64) Config {
+	set := maps.Clone(c.Set)
+	if set == nil {
+		set = map[string]uint64{}
+	}
+	for _, name := range names {
+		set[name] = view
+	}
+	c.Set = set
+	return c
 }
 
 // Contact is for how long a node trusts itself without a sign of life from its own NATS server, and so the

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -65,10 +66,10 @@ func TestConfig_OrTakesWhatIsOpenFromTheOther(t *testing.T) {
 		V: 1, Heartbeat: d(100 * time.Millisecond), Lease: d(5 * time.Second), Authority: d(15 * time.Second), Probe: d(25 * time.Millisecond),
 		Failover: protocol.FailoverStrict, Balance: protocol.BalanceOn, Redundancy: redundancy(t, "replication 2 active_passive all"),
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
-	if again := got.Or(hub); again != got {
+	if again := got.Or(hub); !reflect.DeepEqual(again, got) {
 		t.Errorf("a complete configuration changed: %+v", again)
 	}
 }
@@ -101,6 +102,72 @@ func TestConfig_Refuses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.says)
 			}
 		})
+	}
+}
+
+func TestConfig_With(t *testing.T) {
+	t.Parallel()
+	hub := protocol.Config{}.WithDefaults()
+	strict := protocol.Config{Failover: protocol.FailoverStrict}.WithDefaults()
+	for _, tc := range []struct {
+		name    string
+		hub     protocol.Config
+		change  protocol.Config
+		changed string // names; or
+		says    string // field, found and allowed of an error
+	}{
+		{"nothing", hub, protocol.Config{}, "", ""},
+		{"what there is", hub, hub, "", ""},
+		{"balance", hub, protocol.Config{Balance: protocol.BalanceOff}, "balance", ""},
+		{"more replicas, and so another strategy", hub, protocol.Config{Redundancy: redundancy(t, "- 3 - -")}, "redundancy.strategy redundancy.replication_factor", ""},
+		{"probe and failover", hub, protocol.Config{Probe: d(50 * time.Millisecond), Failover: protocol.FailoverFast}, "probe failover", ""},
+		{"to strict", hub, protocol.Config{Failover: protocol.FailoverStrict}, "failover", ""},
+		{"strict again", strict, protocol.Config{Failover: protocol.FailoverStrict}, "", ""},
+		{"from strict", strict, protocol.Config{Failover: protocol.FailoverFast}, "", `failover: found "fast", allowed is strict`},
+		{"a lease", hub, protocol.Config{Lease: d(3 * time.Second)}, "", "lease: found 3s, allowed is 2s, as long as the hub lives"},
+		{"a heartbeat", hub, protocol.Config{Heartbeat: d(time.Second)}, "", "heartbeat: found 1s, allowed is 500ms, as long as the hub lives"},
+		{"an authority", hub, protocol.Config{Authority: d(time.Minute)}, "", "authority: found 1m0s, allowed is 15s, as long as the hub lives"},
+		{"an id", hub, protocol.Config{ID: "x"}, "", `id: found "x"`},
+		{"a probe that is too long", hub, protocol.Config{Probe: d(time.Second)}, "", "probe: found 1s, allowed is 1ms to one heartbeat"},
+		{"no balance that there is", hub, protocol.Config{Balance: "odd"}, "", `balance: found "odd"`},
+		{"too many replicas", hub, protocol.Config{Redundancy: protocol.Redundancy{Factor: 1001}}, "", "redundancy.replication_factor: found 1001"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			next, changed, err := tc.hub.With(tc.change)
+			if strings.Join(changed, " ") != tc.changed || (err == nil) != (tc.says == "") || err != nil && !strings.HasPrefix(err.Error(), tc.says) {
+				t.Errorf("got %v, %v, want %q, %q", changed, err, tc.changed, tc.says)
+			}
+			if wrong := next.Validate(); wrong != nil {
+				t.Errorf("it became %+v: %v", next, wrong)
+			}
+			if same := reflect.DeepEqual(next, tc.hub); same != (tc.changed == "") {
+				t.Errorf("it became %+v", next)
+			}
+		})
+	}
+}
+
+// What was changed while the hub ran refuses nobody who was started for what was before; all else does.
+func TestConfig_SettingsThatWereChangedRefuseNobody(t *testing.T) {
+	t.Parallel()
+	hub := protocol.Config{Balance: protocol.BalanceOff}.WithDefaults().Changed([]string{"balance"}, 7).Changed([]string{"probe"}, 9)
+	if got := hub.Revision(); got != 9 {
+		t.Errorf("revision %d, want 9", got)
+	}
+	if got := (&protocol.Config{}).Revision(); got != 1 {
+		t.Errorf("revision %d of one that nobody changed, want 1", got)
+	}
+	want := protocol.Config{Balance: protocol.BalanceOn, Probe: hub.Probe}
+	if err := hub.Refuses(&want); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	if got := hub.Ignores(&want); len(got) != 1 || got[0] != "balance on (it was set to off)" {
+		t.Errorf("ignored: %q", got)
+	}
+	want.Lease = d(time.Second)
+	if err := hub.Refuses(&want); err == nil || !strings.HasPrefix(err.Error(), "lease: ") {
+		t.Errorf("another lease: %v", err)
 	}
 }
 

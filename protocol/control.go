@@ -93,6 +93,23 @@ type StuckChild struct {
 	Reason string `json:"reason"`
 }
 
+// SetRequest asks to change the hub's configuration: ctl.set. It may be repeated until the answer says that it is done.
+type SetRequest struct {
+	// Config has what is to be changed, and leaves all else open: see Config.With.
+	Config Config `json:"config"`
+	// Revision is that of the configuration that the change was made from: Config.Revision. If another one stands there, nothing
+	// is changed: somebody else was faster. 0: whatever stands there.
+	Revision uint64 `json:"revision,omitempty"`
+}
+
+// SetResponse answers a SetRequest with the configuration as it is. What was asked for is stored once Done says so: until then a
+// coordinator that dies may have forgotten it.
+type SetResponse struct {
+	Config   Config `json:"config"`
+	Revision uint64 `json:"revision"`
+	Done     bool   `json:"done"`
+}
+
 // ChildResult is what became of one child. Error is nil if all that was asked for is done; Replicas
 // says which replicas run where, and what is wrong with those that don't.
 type ChildResult struct {

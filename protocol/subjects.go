@@ -43,6 +43,7 @@ const (
 	VerbStop   = "stop"
 	VerbMove   = "move"
 	VerbDrain  = "drain"
+	VerbSet    = "set"
 	VerbList   = "ls"
 	VerbInfo   = "info"
 	VerbNodes  = "nodes"

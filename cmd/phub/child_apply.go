@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/choria-io/fisk"
 
@@ -76,25 +75,10 @@ func (c *childApply) run(ctx context.Context, client *phub.Client) error {
 
 // applyPlan is what is to be done so that a hub's children are what a file says.
 type applyPlan struct {
-	Start  []phub.Spec   `json:"start"`
-	Change []applyChange `json:"change"`
-	Stop   []string      `json:"stop"`
-	Same   int           `json:"unchanged"`
-}
-
-// applyChange is a child that differs from what the file says, and in what.
-type applyChange struct {
-	phub.Update
-	Differences []protocol.Difference `json:"differences"`
-}
-
-// text says what becomes of each field, one after the other.
-func (x *applyChange) text() string {
-	parts := make([]string, len(x.Differences))
-	for i, d := range x.Differences {
-		parts[i] = d.Field + " " + d.From + " → " + d.To
-	}
-	return strings.Join(parts, ", ")
+	Start  []phub.Spec            `json:"start"`
+	Change []phub.ChildDifference `json:"change"`
+	Stop   []string               `json:"stop"`
+	Same   int                    `json:"unchanged"`
 }
 
 func (p *applyPlan) summary() string {
@@ -103,53 +87,17 @@ func (p *applyPlan) summary() string {
 
 // plan compares the file with the hub.
 func (c *childApply) plan(ctx context.Context, client *phub.Client) (*applyPlan, error) {
-	status, err := client.Status(ctx)
+	diff, err := client.Compare(ctx, c.children)
 	if err != nil {
 		return nil, err
 	}
-	there, err := c.there(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	plan := &applyPlan{Start: []phub.Spec{}, Change: []applyChange{}, Stop: []string{}}
-	named := map[string]bool{}
-	for i := range c.children {
-		s := &c.children[i]
-		named[s.Child] = true
-		plan.add(s, s.WithDefaults(status.Config.Redundancy), there[s.Child])
-	}
-	for _, name := range sortedKeys(there) {
-		if c.prune && !named[name] && there[name].Spec.Metadata[protocol.TagKey] == c.tag {
-			plan.Stop = append(plan.Stop, name)
+	plan := &applyPlan{diff.Start, diff.Change, []string{}, diff.Same}
+	for _, x := range diff.Others {
+		if c.prune && x.Spec.Metadata[protocol.TagKey] == c.tag {
+			plan.Stop = append(plan.Stop, x.Child)
 		}
 	}
 	return plan, nil
-}
-
-// there returns the children of the hub that the file may be about, by name.
-func (c *childApply) there(ctx context.Context, client *phub.Client) (map[string]*phub.ChildInfo, error) {
-	there := map[string]*phub.ChildInfo{}
-	for info, err := range client.List(ctx, phub.Filter{}) {
-		if err != nil {
-			return nil, err
-		}
-		there[info.Child] = &info
-	}
-	return there, nil
-}
-
-func (p *applyPlan) add(s *phub.Spec, full phub.Spec, there *phub.ChildInfo) {
-	if there == nil {
-		p.Start = append(p.Start, *s)
-		return
-	}
-	now := there.Spec.Changed()
-	differences := now.Differences(&full)
-	if len(differences) == 0 {
-		p.Same++
-		return
-	}
-	p.Change = append(p.Change, applyChange{phub.Update{Spec: *s, Revision: there.Revision}, differences})
 }
 
 // carryOut does what is planned, what is stopped last, and returns what became of each child.
@@ -188,15 +136,20 @@ func (a *app) showApply(plan *applyPlan) error {
 	if a.json {
 		return a.printJSON(plan)
 	}
-	for i := range plan.Start {
-		a.printf("start   %s\n", plan.Start[i].Child)
-	}
-	for i := range plan.Change {
-		a.printf("change  %s  %s\n", plan.Change[i].Spec.Child, plan.Change[i].text())
-	}
+	a.showChanges(plan.Start, plan.Change)
 	for _, name := range plan.Stop {
 		a.printf("stop    %s\n", name)
 	}
 	a.printf("to start: %d, to change: %d, to stop: %d, as they are: %d\n", len(plan.Start), len(plan.Change), len(plan.Stop), plan.Same)
 	return nil
+}
+
+// showChanges shows which children would be started and changed.
+func (a *app) showChanges(start []phub.Spec, change []phub.ChildDifference) {
+	for i := range start {
+		a.printf("start   %s\n", start[i].Child)
+	}
+	for i := range change {
+		a.printf("change  %s  %s\n", change[i].Spec.Child, change[i].Text())
+	}
 }

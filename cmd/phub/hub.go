@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -12,11 +13,15 @@ import (
 )
 
 func (a *app) addHub(cli *fisk.Application) {
-	hub := cli.Command("hub", "List hubs, show their configuration, watch them").Alias("hubs")
+	hub := cli.Command("hub", "List hubs, show and change their configuration, save, restore and remove them").Alias("hubs")
 	hub.Command("ls", "List the hubs in this NATS system (read-only)").Alias("list").Action(a.does(a.hubLs))
 	hub.Command("info", "Show the configuration of the hub (read-only)").Alias("view").Action(a.does(a.asking(a.hubInfo)))
 	hub.Command("watch", "Print modes, placements, views and events as they happen (read-only)").
 		Action(a.does(a.watching(func(*phub.Change) bool { return true })))
+	a.addHubSet(hub)
+	a.addHubExport(hub)
+	a.addHubImport(hub)
+	a.addHubRm(hub)
 }
 
 // hubLine is one hub of the list.
@@ -106,6 +111,8 @@ func (a *app) hubInfo(ctx context.Context, client *phub.Client) error {
 	t.add("Authority", c.Authority.Std().String())
 	t.add("Probe", c.Probe.Std().String())
 	t.add("Failover", string(c.Failover))
+	t.add("Balance", string(c.Balance))
+	t.add("Changed", dash(strings.Join(sortedKeys(c.Set), ", ")))
 	t.add("Coordinator", fmt.Sprintf("%s (%s)", dash(st.Coordinator.Node), dash(st.Coordinator.ID)))
 	t.add("View", fmt.Sprint(st.View))
 	t.print(a.out)

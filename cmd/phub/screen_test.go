@@ -60,7 +60,7 @@ func TestScreens_ObeyNobody(t *testing.T) {
 	t.Parallel()
 	hub := hostileHub(t)
 	for line, rows := range map[string]int{
-		"child ls": 2, "child ls --names": 1, "child info c": -1, "node ls": 3, "node info n1": -1, "status": -1, "hub info": 11,
+		"child ls": 2, "child ls --names": 1, "child info c": -1, "node ls": 3, "node info n1": -1, "status": -1, "hub info": 13,
 		"child start c -k echo": -1, "child start c d -k echo": -1, "child stop c": -1, "child stop c d": -1, "child move c n1": 0,
 	} {
 		r := hub.run(strings.Fields(line)...)

@@ -38,6 +38,8 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 		return decoded(e, m.moveControl)
 	case protocol.VerbDrain:
 		return decoded(e, m.drainControl)
+	case protocol.VerbSet:
+		return decoded(e, m.setControl)
 	case protocol.VerbList:
 		return decoded(e, m.list)
 	case protocol.VerbInfo:
@@ -47,7 +49,7 @@ func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
 	case protocol.VerbStatus:
 		return m.status(), nil
 	}
-	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + protocol.Quote(e.Verb) + " is not known", Try: "start, update, stop, move, drain, ls, info, nodes or status"}
+	return nil, &protocol.Problem{Code: protocol.CodeNotFound, Message: "verb " + protocol.Quote(e.Verb) + " is not known", Try: "start, update, stop, move, drain, set, ls, info, nodes or status"}
 }
 
 // badRequest says what is wrong with a request, of whatever length that is.

@@ -14,6 +14,8 @@ type lead struct {
 
 	drains map[protocol.Incarnation]bool // what somebody asked for, and the view does not say yet
 
+	change *protocol.Config // of the configuration, that somebody asked for and that is not stored yet
+
 	desired   desired
 	placing   placing
 	waits     waits
@@ -179,7 +181,7 @@ func (m *Machine) decide() {
 	if (m.key.fresh || m.cfg.Unsafe.ChangeMembers) && m.decideMembers() {
 		return
 	}
-	if m.healHistory() || m.identify() {
+	if m.healHistory() || m.identify() || m.configure() {
 		return
 	}
 	if m.reassured() {

@@ -77,7 +77,8 @@ type Machine struct {
 	domain    string          // JetStream's, of the buckets
 	kept      protocol.Config // of the hub, when the buckets began to be followed from nothing
 	neighbour neighbour
-	belonged  bool // some incarnation of this process was a member
+	ignored   string // which of this node's options the hub does not obey
+	belonged  bool   // some incarnation of this process was a member
 	// draining says that this node is going to leave, and is to be rid of all that it has before.
 	draining bool
 	stuck    int // how many of its children nobody can take at this moment, as the coordinator says
@@ -269,7 +270,7 @@ func (m *Machine) settings() protocol.Config {
 	if p := m.history.Config(); p != nil {
 		c = *p
 	} else {
-		c = m.cfg.Want.Or(m.kept)
+		c = m.kept.Or(m.cfg.Want)
 	}
 	c.ID = m.hub() // the view has it, too, should somebody have overwritten the configuration
 	return c
@@ -284,6 +285,7 @@ func (m *Machine) refusesConfig() bool {
 	}
 	err := c.Refuses(&m.cfg.Want)
 	if err == nil {
+		m.ignores(c)
 		return false
 	}
 	m.do(Refused{protocol.Problem{

@@ -395,7 +395,7 @@ func (m *Machine) bootstrap() {
 		m.refreshKey() // one that was fenced may have written over that, and what it wrote may count
 		return
 	}
-	want := m.cfg.Want.Or(m.kept)
+	want := m.kept.Or(m.cfg.Want)
 	want.ID = m.newHub()
 	var writes []Write
 	if m.history.Revision(protocol.ConfigKey) == 0 {

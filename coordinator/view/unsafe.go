@@ -7,6 +7,7 @@ type Unsafe struct {
 	TrustFromAnswer   bool // trust counts from the answer to a renewal, not from before it was sent
 	NoMargin          bool // trust lasts for the whole lease
 	KeepTrust         bool // trust outlives the connection
+	FromStrict        bool // a hub with failover strict may get another one while it runs
 	NoContact         bool // trust needs no sign of life from the node's own server
 	GrantAnyway       bool // leases are granted without authority
 	AuthorityByGrants bool // the coordinator's authority is renewed by what it grants

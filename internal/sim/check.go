@@ -42,6 +42,9 @@ type checker struct {
 	entries   map[string]placed    // by child: the newest entry
 	own       map[replicaOf]uint64 // the newest epoch in which a process has served a child
 	config    []byte
+	settings  protocol.Config       // what config says
+	configs   map[string]bool       // all that config was
+	foreign   bool                  // somebody else wrote over it
 	id        string                // of the hub, in a configuration that is part of the commit
 	viewValue []byte                // of the newest that was committed
 	views     map[*process]followed // what each process follows
@@ -120,7 +123,7 @@ func (c *checker) init(w *world) {
 	*c = checker{
 		w: w, epochs: map[string]served{}, entries: map[string]placed{}, own: map[replicaOf]uint64{}, views: map[*process]followed{},
 		granted: map[protocol.Incarnation]uint64{}, cutOff: map[string]int64{},
-		refuses: map[refusals][]int64{},
+		refuses: map[refusals][]int64{}, configs: map[string]bool{},
 	}
 }
 
@@ -178,10 +181,14 @@ func (c *checker) configured(value []byte) {
 	if config.ID = ""; err == nil {
 		value = encode(config)
 	}
-	if c.config != nil && !bytes.Equal(c.config, value) {
+	switch {
+	case c.config == nil, bytes.Equal(c.config, value), c.w.client.askedFor(&c.settings, &config):
+	case c.foreign && c.configs[string(value)]: // nobody is left who saw the newer one
+	default:
 		c.w.breach(RuleConfig, "it was %s, and became %s", c.config, value)
 	}
-	c.config, c.id = value, id
+	c.config, c.settings, c.id, c.foreign = value, config, id, false
+	c.configs[string(value)] = true
 }
 
 func (c *checker) entry(r view.Record) {

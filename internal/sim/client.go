@@ -21,6 +21,9 @@ type client struct {
 	round [Children]int
 
 	wishes map[string]int // by node: counts what was wanted of its drain
+
+	asked   []protocol.SetRequest // all changes of the configuration that were asked for
+	setting bool                  // one of them is under way
 }
 
 // kid is a child as the client knows it: what it was told for sure, and what may still happen.
@@ -92,6 +95,7 @@ func (c *client) begin(f Fault) {
 // insist asks again for what got no answer, so that it is known what is to run, and ends all drains.
 func (c *client) insist() {
 	c.endDrains()
+	c.balanceAgain()
 	for _, k := range c.kids {
 		switch {
 		case k == nil || k.busy:

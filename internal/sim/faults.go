@@ -58,6 +58,8 @@ func (w *world) strike(f Fault) {
 		w.putBack(f)
 	case StartChild, StopChild, MoveChild, ChangeChild:
 		w.client.begin(f)
+	case SetHub:
+		w.client.setHub(f.B)
 	case WorkerFailed:
 		w.failWorker(f)
 	case LongRequest:

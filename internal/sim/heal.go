@@ -94,6 +94,9 @@ func (w *world) unhealed() string {
 			return "the client waits for " + k.name
 		}
 	}
+	if w.client.setting || w.check.settings.Balance == protocol.BalanceOff {
+		return "the client waits for a change of the configuration"
+	}
 	if len(v.Members) != len(w.names) || len(v.Gone) > 0 {
 		return fmt.Sprintf("view %d has %d members, of %d, and %d gone", v.Number, len(v.Members), len(w.names), len(v.Gone))
 	}

@@ -49,6 +49,7 @@ func (s *stream) put(r view.Record) {
 	s.last++
 	r.Bucket, r.Revision = s.bucket, s.last
 	s.keys[r.Key] = r
+	s.w.check.foreign = s.w.check.foreign || s.bucket == protocol.PlacementBucket && r.Key == protocol.ConfigKey
 	s.w.tell("", "SOMEBODY writes to bucket %s: %s", s.bucket, shown(r))
 	s.repeat([]view.Record{r})
 }
