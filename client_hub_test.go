@@ -126,6 +126,7 @@ func TestParseExport_SaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A hub is not removed while nodes live; then all of it goes, and what was exported comes back in a new one.
 func TestRemoveHub_NotWhileNodesLive(t *testing.T) {
 	t.Parallel()
 	srv := natstest.Single(t)
@@ -140,11 +141,30 @@ func TestRemoveHub_NotWhileNodesLive(t *testing.T) {
 	}
 	want("a node answers", protocol.CodeConflict, phub.RemoveHub(h.ctx(10*time.Second), nc, "my_hub", ""))
 	want("there is none", protocol.CodeNotFound, phub.RemoveHub(h.ctx(10*time.Second), nc, "none", ""))
+	h.start(pair("a"), phub.Spec{Child: "b", Kind: "who"})
+	x, err := h.client.Export(h.ctx(10 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := h.nodes["node1"].Leave(h.ctx(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	want("one wrote a moment ago", protocol.CodeConflict, phub.RemoveHub(h.ctx(10*time.Second), nc, "my_hub", ""))
 	if hubs, err := phub.Hubs(h.ctx(10*time.Second), nc, ""); err != nil || len(hubs) != 1 {
 		t.Errorf("hubs %v, %v", hubs, err)
+	}
+
+	h.eventually("it is removed", func() bool { return phub.RemoveHub(h.ctx(10*time.Second), nc, "my_hub", "") == nil })
+	if hubs, err := phub.Hubs(h.ctx(10*time.Second), nc, ""); err != nil || len(hubs) != 0 {
+		t.Errorf("after it was removed: hubs %v, %v", hubs, err)
+	}
+	h.join("node2", "node3")
+	if plan, results, err := h.client.Import(h.ctx(20*time.Second), x, false, nil); err != nil || len(plan.Start) != 2 || len(results) != 2 {
+		t.Errorf("imported: %+v, %+v, %v", plan, results, err)
+	}
+	for _, child := range []string{"a", "b"} {
+		if _, err := h.client.Request(h.ctx(10*time.Second), child, []byte("hello")); err != nil {
+			t.Errorf("%s: %v", child, err)
+		}
 	}
 }

@@ -181,6 +181,7 @@ type Node struct {
 	known   bool                  // the buckets were found right once
 	trouble atomic.Pointer[error] // why there was no connection, the last time that one was tried
 	leave   sync.Once
+	leaving atomic.Bool
 }
 
 // Join makes this process a node of a hub, and returns when it is a member. While NATS can't be
@@ -219,6 +220,11 @@ func Run(ctx context.Context, o Options) error {
 		}
 		return err
 	}
+	return n.Stay(ctx)
+}
+
+// Stay waits until ctx ends, then leaves in order, within Options.Grace, and returns nil. It returns what ended the node if that comes first.
+func (n *Node) Stay(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		leaving, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
@@ -321,6 +327,7 @@ func (n *Node) closeSession() {
 // workers, and to tell the other nodes. If ctx ends first, the rest is cut off, and the others find out by themselves. They also
 // do if NATS can't be reached for more than a second; Leave then returns ErrUntold. It is idempotent.
 func (n *Node) Leave(ctx context.Context) error {
+	n.leaving.Store(true)
 	n.leave.Do(func() {
 		n.handOver(ctx)
 		err := n.host.Stop(ctx)

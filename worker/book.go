@@ -38,6 +38,13 @@ func newBook() *book {
 	}
 }
 
+// unsettled returns how many replicas are not yet what they were last told to be, and how many were given up.
+func (b *book) unsettled() (pending, failed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting), len(b.failed)
+}
+
 func (b *book) begin(view uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

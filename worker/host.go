@@ -216,6 +216,9 @@ func (h *Host) isStopped() bool {
 	return h.stopped
 }
 
+// Unsettled returns how many replicas are not yet what they were last told to be, and how many were given up.
+func (h *Host) Unsettled() (pending, failed int) { return h.book.unsettled() }
+
 // Running returns the children of which this node has a replica that was not given up, sorted.
 func (h *Host) Running() []string {
 	var names []string

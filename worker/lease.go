@@ -29,6 +29,9 @@ type lease struct {
 // Until returns the instant on the clock of Config.Now; it is the machines' port.
 func (l *lease) Until() int64 { return l.until.Load() }
 
+// Trusts reports whether this node may serve now.
+func (h *Host) Trusts() bool { return h.cfg.Now() < h.lease.Until() }
+
 // refusalTime is for how long after the end of trust nobody else can be active: others wait for
 // protocol.Margin longer, of which a tenth of the lease may be eaten up by clocks.
 const refusalTime = int64(25 * time.Millisecond)

@@ -35,6 +35,11 @@ func phubRun(t *testing.T, env map[string]string, stdin string, args ...string) 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	return phubRunWith(ctx, env, stdin, args...)
+}
+
+// phubRunWith is phubRun until ctx ends.
+func phubRunWith(ctx context.Context, env map[string]string, stdin string, args ...string) result {
 	var out, errOut safeBuffer
 	code := run(ctx, args, stdio{strings.NewReader(stdin), &out, &errOut}, func(k string) string { return env[k] })
 	return result{code, out.String(), errOut.String()}

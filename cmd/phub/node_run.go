@@ -29,6 +29,7 @@ type nodeRun struct {
 	logJSON    bool
 	logLevel   string
 	withParent bool
+	http       string
 
 	options phub.Options // what all of these ask for
 }
@@ -61,6 +62,7 @@ func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	kindsFlag(cmd, &c.kinds)
 	c.config.flags(cmd)
 	cmd.Flag("grace", "How long to hand over children when the node is stopped; default is 25s, 0s is at once").PlaceHolder("TIME").Default("25s").Validator(isDuration).DurationVar(&c.grace)
+	cmd.Flag("http", "Serve /livez and /readyz over HTTP at this address, such as :8080; off by default").PlaceHolder("ADDR").StringVar(&c.http)
 	cmd.Flag("log-json", "Log in JSON").UnNegatableBoolVar(&c.logJSON)
 	choice(cmd, "log-level", "Lowest level to log, by default info", logLevels).PlaceHolder("LEVEL").Default("info").StringVar(&c.logLevel)
 	cmd.Flag("with-parent", "Leave when stdin ends").Hidden().UnNegatableBoolVar(&c.withParent)
@@ -111,7 +113,10 @@ func (c *nodeRun) run(ctx context.Context) error {
 			cancel()
 		}()
 	}
-	return phub.Run(ctx, c.options)
+	if c.http == "" {
+		return phub.Run(ctx, c.options)
+	}
+	return c.runWithHealth(ctx)
 }
 
 func (c *nodeRun) check() error {
