@@ -1,6 +1,7 @@
 package view
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -98,7 +99,7 @@ func TestIdentify_GivesAnOldHubAnID(t *testing.T) {
 	if got.ID != m.self.ID || m.history.View().Hub != m.self.ID {
 		t.Errorf("the configuration's id is %q, the view's %q; expected %q", got.ID, m.history.View().Hub, m.self.ID)
 	}
-	if got.ID = ""; got != config {
+	if got.ID = ""; !reflect.DeepEqual(got, config) {
 		t.Errorf("the configuration is %+v, it was %+v", got, config)
 	}
 	if m.identify() {
