@@ -64,6 +64,7 @@ var (
 		"phub.h.req.a.b":                            "asks second all",
 		"phub.h.ctl.start":                          "operates all",
 		"phub.h.ctl.stop":                           "operates all",
+		"phub.h.ctl.set":                            "operates all",
 		"phub.h.cmd.c":                              "",
 		"phub.h.mode.c":                             "node later",
 		"phub.h.event.node_lost.n":                  "node later",
