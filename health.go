@@ -9,8 +9,8 @@ import (
 var ErrNotReady = errors.New("phub: not ready")
 
 // Ready returns nil if the node is a member of its hub, holds its lease, and all replicas that are placed on it run, whether active or
-// not. Otherwise it says what is missing, in an error that wraps ErrNotReady. A replica whose worker is being restarted counts as
-// running, one that was given up does not. A node that is leaving is not ready.
+// not. Otherwise it says what is missing, in an error that wraps ErrNotReady. A replica does not run while its worker
+// starts, is restarted or is being replaced, nor once it was given up. A node that is leaving is not ready.
 func (n *Node) Ready() error {
 	st := n.coord.Status()
 	pending, failed := n.host.Unsettled()
@@ -26,7 +26,7 @@ func (n *Node) Ready() error {
 	case !n.host.Trusts():
 		return fmt.Errorf("%w: no lease", ErrNotReady)
 	case pending > 0:
-		return fmt.Errorf("%w: replicas that do not run yet: %d", ErrNotReady, pending)
+		return fmt.Errorf("%w: replicas that do not run: %d", ErrNotReady, pending)
 	case failed > 0:
 		return fmt.Errorf("%w: replicas that were given up: %d", ErrNotReady, failed)
 	}

@@ -42,7 +42,8 @@ type Options struct {
 	// of kinds.Exec, which is in none of the package's defaults: whoever may start children runs any program with it.
 	Kinds map[string]Kind
 	// Config is the configuration to ask the hub for. The first node sets it; a later one that asks
-	// for something else is refused. Fields left empty accept what the hub has.
+	// for something else is refused, unless that was changed while the hub ran: see Client.SetHub. Fields left empty accept what the
+	// hub has.
 	Config Config
 	// Replicas is how many NATS servers keep each of the hub's buckets. Defaults to as many as the NATS
 	// cluster allows, up to 3.

@@ -38,7 +38,7 @@ func TestNode_Ready(t *testing.T) {
 		_, err := h.client.Start(h.ctx(20*time.Second), []phub.Spec{spec}, nil)
 		done <- err
 	}()
-	h.eventually("it waits for its worker", ready("replicas that do not run yet: 1"))
+	h.eventually("it waits for its worker", ready("replicas that do not run: 1"))
 	close(started)
 	if err := <-done; err != nil {
 		t.Fatal(err)

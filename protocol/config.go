@@ -31,7 +31,8 @@ type Config struct {
 	// that was started with another value of one of these takes the hub's.
 	Set map[string]uint64 `json:"set,omitempty"`
 	// ID tells the hub from others of its name. It is made with the configuration; nobody asks for one.
-	ID string `json:"id,omitempty"`
+	ID    string `json:"id,omitempty"`
+	later unknown
 }
 
 // Balance says whether a hub evens its load.

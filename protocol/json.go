@@ -15,7 +15,7 @@ const version = 1
 
 // The decoders below take bytes that nobody vouches for. They return an error, most often a
 // *FieldError, if the bytes are more than MaxValueBytes, are not JSON, are of another version, or hold
-// something that phub would never write. Unknown fields are ignored. They may be called concurrently.
+// something that phub would never write. Unknown fields are ignored; those of specs and the configuration are kept, see unknown. They may be called concurrently.
 
 // DecodeView decodes the value under ViewKey.
 func DecodeView(data []byte) (View, error) {
@@ -29,7 +29,7 @@ func DecodeEntry(data []byte) (Entry, error) {
 
 // DecodeSpec decodes a child's value in the children bucket, which leaves nothing open.
 func DecodeSpec(data []byte) (Spec, error) {
-	return decode(data, func(s *Spec) (int, error) { return s.V, s.check() })
+	return decode(data, func(s *Spec) (int, error) { return s.V, first(s.check(), s.keepUnknown(data)) })
 }
 
 // DecodeNodeRecord decodes a node's value in the nodes bucket.
@@ -39,7 +39,7 @@ func DecodeNodeRecord(data []byte) (NodeRecord, error) {
 
 // DecodeConfig decodes the value under ConfigKey, which leaves nothing open.
 func DecodeConfig(data []byte) (Config, error) {
-	return decode(data, func(c *Config) (int, error) { return c.V, c.check() })
+	return decode(data, func(c *Config) (int, error) { return c.V, first(c.check(), c.keepUnknown(data)) })
 }
 
 // DecodeBeat decodes a heartbeat.

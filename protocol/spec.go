@@ -27,6 +27,7 @@ type Spec struct {
 	// entry says. Only a coordinator writes it: once all have it, it takes the place of all else here; once it fails on
 	// one, it is taken back.
 	Change *Spec `json:"change,omitempty"`
+	later  unknown
 }
 
 // TagKey is the key in Metadata by which children are listed together.

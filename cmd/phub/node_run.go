@@ -54,7 +54,7 @@ func (a *app) addNodeRun(parent *fisk.CmdClause) {
 	cmd := parent.Command("run", "Join the hub as a node, and run children, until interrupted").Action(a.does(checked(c.check, c.run)))
 	cmd.HelpLong("SIGINT and SIGTERM make the node hand over its children, for --grace at most, and leave; a second one ends it at once. The kind exec runs any program " +
 		"that whoever may start children names, so a node has it only if --kinds says so. The settings of the hub are written by its first node; a node that asks " +
-		"for others is refused, and one that asks for none takes the hub's.")
+		"for others is refused, unless phub hub set changed them since, and one that asks for none takes the hub's.")
 	cmd.Flag("name", "Name of the node; default is the host's name and four random characters").PlaceHolder("NAME").StringVar(&c.name)
 	cmd.Flag("label", "Label, such as zone=a: replicas of a child are spread over zones").Short('l').PlaceHolder("K=V").StringsVar(&c.labels)
 	cmd.Flag("capacity", "Share of the load relative to other nodes; default is 1").PlaceHolder("N").Validator(isNumber).IntVar(&c.capacity)

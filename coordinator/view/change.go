@@ -48,8 +48,10 @@ func (m *Machine) updateOne(u *protocol.Update, named set, wanted map[string]*pr
 		res.Error = noChild(child)
 		return res
 	}
+	target := old.Changed()
+	full.KeepUnknown(&target)
 	wanted[child] = &full
-	if target := old.Changed(); target.Equal(&full) {
+	if target.Equal(&full) {
 		res.Existed = true
 		return res
 	}
