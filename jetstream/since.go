@@ -3,6 +3,8 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ const (
 	fewMessages  = 64                     // up to here, reading one by one is as fast as a consumer
 	pullBatch    = 1000                   // messages in one pull
 	pullPatience = 500 * time.Millisecond // a pull that the consumer doesn't answer is sent again
+	onwardSingly = 3                      // records after the end as it was that are read one by one, at a time
 	maxIdle      = 4                      // pulls in a row that brought nothing; then the leader is asked
 )
 
@@ -51,12 +54,12 @@ func (s *Session) Since(ctx context.Context, b protocol.Bucket, after uint64) ([
 	}
 	recs, err = s.tail(ctx, b, recs, after, last)
 	if last = max(last, endOf(recs)); err == nil && uint64(len(recs)) < last-after {
-		recs, err = s.onward(ctx, b, recs, last)
+		recs, last, err = s.onward(ctx, b, recs, after, last)
 	}
 	if err != nil {
 		return nil, 0, s.bucketError("read", b, err)
 	}
-	return recs, max(last, endOf(recs)), nil
+	return recs, last, nil
 }
 
 // endOf returns the revision of the last of some records; 0 if there are none.
@@ -70,14 +73,49 @@ func endOf(recs []view.Record) uint64 {
 // onward appends what the stream holds after a revision, to its end. A record that was overwritten while others were read
 // is not among those, nor is what took its place, if that is after the end as it was: who reads no further knows
 // nothing of that key.
-func (s *Session) onward(ctx context.Context, b protocol.Bucket, recs []view.Record, last uint64) ([]view.Record, error) {
-	for {
-		f := s.soonNext(ctx, b, max(last, endOf(recs))+1)
+//
+// Where more is stored all the time, asking for one record after the other may never come to the end: a hundred nodes that renewed
+// their records all went on asking, and had no time for anything else. So of the nodes bucket it then tries to read the last record of
+// each key in one go.
+func (s *Session) onward(ctx context.Context, b protocol.Bucket, recs []view.Record, after, last uint64) ([]view.Record, uint64, error) {
+	for n := 1; ; n++ {
+		f := s.soonNext(ctx, b, last+1)
 		if f.err != nil || !f.ok {
-			return recs, f.err
+			return recs, last, f.err
 		}
-		recs = append(recs, f.record)
+		recs, last = append(recs, f.record), f.record.Revision
+		if n%onwardSingly > 0 || b != protocol.NodesBucket {
+			continue
+		}
+		if all, err := s.lastOfEach(ctx, b, last); err != nil || all != nil {
+			return slices.DeleteFunc(all, func(r view.Record) bool { return r.Revision <= after }), last, err
+		}
 	}
+}
+
+// lastOfEach returns the last record of each key, in order of revision: as it was when the consumer was made, or newer. So of no key
+// is anything missing up to a revision that was there before. It returns nil if some records were overwritten before they were
+// read, or if the consumer's server has not stored that revision yet.
+func (s *Session) lastOfEach(ctx context.Context, b protocol.Bucket, last uint64) ([]view.Record, error) {
+	p, err := s.puller(ctx, b, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	keys, all := map[string]bool{}, int(p.pending)
+	for len(keys) < all && p.pending > 0 && p.idle == 0 {
+		read := len(p.recs)
+		if err := p.pull(ctx); err != nil {
+			return nil, err
+		}
+		for _, r := range p.recs[read:] {
+			keys[r.Key] = true
+		}
+	}
+	if len(keys) < all || endOf(p.recs) < last {
+		return nil, nil
+	}
+	return p.recs, nil
 }
 
 // stepWait is for how long one request waits. A stream without a leader answers none; who waited for as
@@ -159,17 +197,12 @@ func (s *Session) tail(ctx context.Context, b protocol.Bucket, recs []view.Recor
 // bulk reads through a consumer of its own, from a sequence until the last one or until nothing is
 // pending.
 func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64) ([]view.Record, error) {
-	msgs := make(chan *nats.Msg, 2*pullBatch)
-	inbox := s.inboxes.open(msgs)
-	defer s.inboxes.close(inbox)
-	name := s.inboxes.consumer(inbox)
-	info, err := s.createConsumer(ctx, b, name, from)
+	p, err := s.puller(ctx, b, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.nc.Publish(s.api()+"CONSUMER.DELETE."+s.stream(b)+"."+name, nil) }() // it also ends by itself
-	p := &puller{s: s, bucket: b, last: last, inbox: inbox, msgs: msgs, next: s.api() + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + name, recs: make([]view.Record, 0, info.NumPending)}
-	for p.pending = info.NumPending; p.pending > 0 && p.idle < maxIdle; {
+	defer p.close()
+	for p.last = last; p.pending > 0 && p.idle < maxIdle; {
 		if err := p.pull(ctx); err != nil {
 			return nil, err
 		}
@@ -177,22 +210,37 @@ func (s *Session) bulk(ctx context.Context, b protocol.Bucket, from, last uint64
 	return p.recs, nil
 }
 
-func (s *Session) createConsumer(ctx context.Context, b protocol.Bucket, name string, from uint64) (*jetstream.ConsumerInfo, error) {
+// puller makes a consumer that delivers what a configuration says. Close it.
+func (s *Session) puller(ctx context.Context, b protocol.Bucket, config jetstream.ConsumerConfig) (*puller, error) {
+	msgs := make(chan *nats.Msg, 2*pullBatch)
+	inbox := s.inboxes.open(msgs)
+	config.Name = s.inboxes.consumer(inbox)
+	info, err := s.createConsumer(ctx, b, config)
+	if err != nil {
+		s.inboxes.close(inbox)
+		return nil, err
+	}
+	return &puller{
+		s: s, bucket: b, last: math.MaxUint64, inbox: inbox, msgs: msgs, name: config.Name, pending: info.NumPending,
+		next: s.api() + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + config.Name, recs: make([]view.Record, 0, info.NumPending),
+	}, nil
+}
+
+// close takes the consumer away, which also ends by itself.
+func (p *puller) close() {
+	_ = p.s.nc.Publish(p.s.api()+"CONSUMER.DELETE."+p.s.stream(p.bucket)+"."+p.name, nil)
+	p.s.inboxes.close(p.inbox)
+}
+
+func (s *Session) createConsumer(ctx context.Context, b protocol.Bucket, config jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
+	config.AckPolicy, config.MemoryStorage, config.Replicas = jetstream.AckNonePolicy, true, 1
+	config.InactiveThreshold, config.FilterSubject = 5*time.Second, s.subjectPrefix(b)+">"
 	req := struct {
 		Stream string                   `json:"stream_name"`
 		Config jetstream.ConsumerConfig `json:"config"`
-	}{s.stream(b), jetstream.ConsumerConfig{
-		Name:              name,
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
-		AckPolicy:         jetstream.AckNonePolicy,
-		MemoryStorage:     true,
-		Replicas:          1,
-		InactiveThreshold: 5 * time.Second,
-		FilterSubject:     s.subjectPrefix(b) + ">",
-	}}
+	}{s.stream(b), config}
 	var info jetstream.ConsumerInfo
-	subject := "CONSUMER.CREATE." + s.stream(b) + "." + name + "." + s.subjectPrefix(b) + ">"
+	subject := "CONSUMER.CREATE." + s.stream(b) + "." + config.Name + "." + s.subjectPrefix(b) + ">"
 	if err := s.call(ctx, subject, req, &info); err != nil {
 		return nil, err
 	}
@@ -202,6 +250,7 @@ func (s *Session) createConsumer(ctx context.Context, b protocol.Bucket, name st
 type puller struct {
 	s       *Session
 	bucket  protocol.Bucket
+	name    string // of the consumer
 	last    uint64 // read no further than this
 	inbox   string
 	next    string
