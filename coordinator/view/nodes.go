@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/phub-io/phub/protocol"
@@ -164,7 +165,7 @@ func (n *Nodes) tame(r Record) bool {
 	}
 	author := rec.Author()
 	rec.Beat, rec.Children, rec.Active, rec.Sig = k.Beat, k.Children, k.Active, k.Sig
-	return bytes.Equal(encode(rec), encode(k.NodeRecord)) &&
+	return reflect.DeepEqual(rec, k.NodeRecord) &&
 		(n.isMinor(r.Key) || n.unsafe.BelieveRecords || signedBy(n.authors, author, r.Value) == nil)
 }
 

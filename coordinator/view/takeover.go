@@ -457,13 +457,17 @@ func (m *Machine) rank() int {
 	if v == nil {
 		return 0
 	}
-	others := slices.DeleteFunc(slices.Clone(v.Members), func(x protocol.Member) bool { return x.Incarnation == v.Coordinator })
-	for i, x := range others {
-		if x.Incarnation == m.self {
-			return i
+	others := 0
+	for i := range v.Members { // it is asked for at each step: nothing is copied
+		switch v.Members[i].Incarnation {
+		case v.Coordinator:
+		case m.self:
+			return others
+		default:
+			others++
 		}
 	}
-	return len(others)
+	return others
 }
 
 func (m *Machine) stagger() time.Duration { return time.Duration(m.rank()) * rankStep }
