@@ -58,7 +58,7 @@ func (m *Machine) updateOne(u *protocol.Update, named set, wanted map[string]*pr
 	next, problem := m.nextSpec(old, &full)
 	problem = cmp.Or(problem, m.lacksKind(&full))
 	switch {
-	case u.Revision != 0 && (busy || u.Revision != rev):
+	case u.Revision != 0 && u.Revision != m.lead.desired.since[child] && (busy || u.Revision != rev):
 		res.Error = &protocol.Problem{
 			Code: protocol.CodeConflict, Message: "child " + child + " was changed since it was looked at: its spec has revision " + itoa(rev) + ", found " + itoa(u.Revision), Try: "phub child info " + child + ", and again",
 		}

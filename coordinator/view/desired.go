@@ -248,14 +248,21 @@ func (m *Machine) undo(child string, spec *protocol.Spec, revision uint64) {
 	w, busy := d.changing(child)
 	if !busy {
 		w.spec = spec
-		if d.since == nil {
-			d.since = map[string]uint64{}
-		}
-		if spec != nil && d.since[child] == 0 {
-			d.since[child] = revision
+		if spec != nil {
+			d.keepSince(child, revision)
 		}
 	}
 	d.enqueue(w)
+}
+
+// keepSince notes that what is written under a child's name from now on is what stood there by a revision.
+func (d *desired) keepSince(child string, revision uint64) {
+	if d.since == nil {
+		d.since = map[string]uint64{}
+	}
+	if d.since[child] == 0 {
+		d.since[child] = revision
+	}
 }
 
 // same reports whether what stands under a child's name by one of two revisions is the same as by the other, as far as is known.
@@ -279,7 +286,7 @@ func (d *desired) unchanged(e *Placed, revision uint64) uint64 {
 
 // renewSpecs writes again what its predecessors stored and nobody has placed. They may have found that changed from outside,
 // and a write that undoes it may still be under way: it is refused then, and undoes nothing that is acknowledged
-// meanwhile.
+// meanwhile. Where it knows what is placed, it is that: nobody was told of anything else, which may be somebody else's.
 func (m *Machine) renewSpecs() {
 	if !m.lead.renews || !m.ready() {
 		return
@@ -287,15 +294,37 @@ func (m *Machine) renewSpecs() {
 	m.lead.renews = false
 	for _, child := range sortedKeys(m.specs.specs) {
 		spec, rev := m.specs.Get(child)
-		if e := m.history.Entry(child); e == nil || e.Spec != rev {
-			m.lead.desired.push(specWrite{child, spec, rev})
+		e := m.history.Entry(child)
+		if e != nil && e.Spec == rev || m.restored(child, e) {
+			continue
 		}
+		m.lead.desired.push(specWrite{child, spec, rev})
 	}
 	for _, child := range m.history.children() {
-		if spec, _ := m.specs.Get(child); spec == nil && m.specs.keys[child] != 0 {
+		if spec, _ := m.specs.Get(child); spec == nil && m.specs.keys[child] != 0 && !m.restored(child, m.history.Entry(child)) {
 			m.lead.desired.push(specWrite{child: child, over: m.specs.keys[child]})
 		}
 	}
+}
+
+// restored has the spec written again that a child's entry places, if that is known, and reports whether it is. The end of a transient or
+// temporary child's worker may have stopped it, and somebody may have started it anew: neither is undone.
+func (m *Machine) restored(child string, e *Placed) bool {
+	if e == nil || m.cfg.Unsafe.TakeStored {
+		return false
+	}
+	placed := m.specs.At(child, e.Spec)
+	now, _ := m.specs.Get(child)
+	if placed == nil || placed.Restart.Policy != protocol.Permanent && (now == nil || sameSpec(now, placed)) {
+		return false
+	}
+	if !sameSpec(now, placed) {
+		m.note(Warn, "the spec of child %s in the bucket is not the one that is placed, and nobody was told of it: taken back", child)
+	}
+	d := &m.lead.desired
+	d.keepSince(child, e.Spec)
+	d.enqueue(specWrite{child, placed, m.specs.keys[child]})
+	return true
 }
 
 // healSpecs rewrites what somebody overwrote with what means nothing.

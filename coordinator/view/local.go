@@ -147,6 +147,9 @@ func (m *Machine) assignment(child string) (protocol.Assignment, bool) {
 		return a, true
 	}
 	spec, revision := m.specs.Get(child)
+	if former := m.specs.At(child, e.Spec); former != nil {
+		spec, revision = former, e.Spec
+	}
 	if had := m.local.told[child]; revision != e.Spec && had.Assigned && had.SpecRev == e.WorkerSince(m.self.Node) {
 		spec, revision = had.Spec, e.Spec // somebody else may have written another one over it
 	}

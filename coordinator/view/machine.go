@@ -469,8 +469,20 @@ func (m *Machine) committed(commits []Commit) {
 			m.beats.next = m.now.Mono // there is a hub now
 		}
 		m.vouchedBy(c.After)
+		m.specsPlaced(c)
 		m.localCommit(c)
 		m.leadCommit(c)
+	}
+}
+
+// specsPlaced notes which specs a commit places.
+func (m *Machine) specsPlaced(c Commit) {
+	for _, ch := range c.Changed {
+		revision := uint64(0)
+		if ch.After != nil {
+			revision = ch.After.Spec
+		}
+		m.specs.place(ch.Child, revision)
 	}
 }
 

@@ -42,6 +42,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
 		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
 		{"NoRenewal", "undone_late", false, func(u *view.Unsafe) { u.NoRenewal = true }},
+		{"TakeStored", "foreign_spec_successor", false, func(u *view.Unsafe) { u.TakeStored = true }},
 		{"UnsureAnyway", "views_missed", false, func(u *view.Unsafe) { u.UnsureAnyway = true }},
 		{"KeepMissed", "views_missed_by_entry", false, func(u *view.Unsafe) { u.KeepMissed = true }},
 		{"OldView", "view_put_back", false, func(u *view.Unsafe) { u.OldView = true }},

@@ -48,11 +48,15 @@ type Specs struct {
 	keys  map[string]uint64
 	marks markers
 	bad   map[string]string
+	formerSpecs
 }
 
 // NewSpecs returns a follower that knows nothing yet.
 func NewSpecs() *Specs {
-	return &Specs{specs: map[string]storedSpec{}, keys: map[string]uint64{}, bad: map[string]string{}}
+	return &Specs{
+		specs: map[string]storedSpec{}, keys: map[string]uint64{}, bad: map[string]string{},
+		formerSpecs: formerSpecs{placed: map[string]uint64{}, former: map[string][]storedSpec{}},
+	}
 }
 
 // SpecChange is what a record did to a child's spec; nil means that there is none.
@@ -93,6 +97,7 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	had := s.specs[r.Key]
 	c := SpecChange{Child: r.Key, Before: had.spec, Was: had.revision, Revision: r.Revision}
 	if r.Deleted {
+		s.keep(r.Key, had)
 		delete(s.specs, r.Key)
 		delete(s.bad, r.Key)
 		s.marks.add(r.Key, r.Revision, s.keys)
@@ -108,6 +113,7 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	}
 	delete(s.bad, r.Key)
 	c.After = &spec
+	s.keep(r.Key, had)
 	s.specs[r.Key] = storedSpec{spec: &spec, revision: r.Revision}.after(s.specs[r.Key])
 	return c, true
 }

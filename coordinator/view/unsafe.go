@@ -92,6 +92,7 @@ type Unsafe struct {
 	UnknownBefore bool // an entry without a predecessor waits for nobody
 	NoInherit     bool // a successor decides before it has read what its predecessors stored
 	NoRenewal     bool // a successor does not write again what its predecessors stored and nobody placed
+	TakeStored    bool // so it does also with what its predecessors stored over what is placed
 	UndoRead      bool // what somebody else did to a spec is undone by what was read before it
 	StopsKeepGone bool // an entry names a node that is gone for as long as its child is being stopped
 	EndedAnyway   bool // that a worker ended stops its child, whatever spec there is by now

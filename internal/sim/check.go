@@ -166,7 +166,6 @@ func (c *checker) placed(r view.Record) {
 		c.viewValue = r.Value
 		if v.Coordinator != c.view.Coordinator {
 			c.granted[v.Coordinator], c.began = v.Number, c.w.now
-			c.w.client.succeeded()
 		}
 		c.view = v
 	default:
@@ -252,6 +251,7 @@ func (c *checker) wanted(r view.Record) {
 		if !k.foreign && !r.Deleted && !k.stands { // a change is no other life
 			k.life++
 		}
+		stood := k.stands
 		k.stands = !r.Deleted
 		k.lives[r.Revision] = k.life
 		k.foreign = false
@@ -259,7 +259,7 @@ func (c *checker) wanted(r view.Record) {
 			continue
 		}
 		by := c.tenure()
-		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && !k.over && k.stops == 0 && (k.started || by.number > 0 && by == k.writer) {
+		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && stood && !k.over && k.stops == 0 && (k.started || by.number > 0 && by == k.writer) {
 			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
 		}
 		k.writer = by

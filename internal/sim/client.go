@@ -36,7 +36,7 @@ type kid struct {
 	starts   int  // asked for, with no answer yet or none at all
 	stops    int
 	foreign  bool           // somebody else wrote under its name, and phub has not since
-	meddled  bool           // so it was while nobody coordinated: it counts
+	meddled  bool           // so it was for a coordinator that knows no better: it counts
 	life     int            // counts its specs; one that is written again because somebody else changed it is the same
 	stands   bool           // what phub stored last is a spec
 	lives    map[uint64]int // of each revision of its spec

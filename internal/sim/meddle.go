@@ -70,7 +70,7 @@ func (w *world) respecify(f Fault) {
 		case 0:
 			r.Deleted = true
 		case 1:
-			evil := k.spec
+			evil := k.spec.WithDefaults(w.plan.Config.Redundancy)
 			evil.Kind = "evil" + strconv.Itoa(n)
 			r.Value = encode(evil)
 		default:
@@ -84,24 +84,56 @@ func (w *world) respecify(f Fault) {
 	w.in(f.For, write)
 }
 
-// meddled notes that what is stored of a child is not phub's. If nobody coordinates at that moment, or somebody else does
-// before it is undone, it counts.
+// meddled notes that what is stored of a child is not phub's.
 func (c *client) meddled(b protocol.Bucket, key string) {
 	if k := c.names[key]; k != nil && b == protocol.ChildrenBucket {
 		k.foreign = true
-		k.meddled = k.meddled || !c.w.coordinated()
 	}
 }
 
-// succeeded notes that another node coordinates: what somebody else wrote counts for it.
-func (c *client) succeeded() {
+// inherited notes that a process coordinates, and has read what there is to run. What somebody else wrote counts for it, unless it read
+// what is placed before that.
+func (c *client) inherited(p *process) {
 	for _, k := range c.all {
-		k.meddled = k.meddled || k.foreign
+		k.meddled = k.meddled || k.foreign && !c.w.knowsBetter(p, k)
 	}
 }
 
-// coordinated reports whether the coordinator of the newest view knows that it is, and has read what there is to run.
-func (w *world) coordinated() bool {
-	p := w.running[w.check.view.Coordinator.Node]
-	return p != nil && p.machine.Incarnation() == w.check.view.Coordinator && p.machine.Inherited()
+// knowsBetter reports whether a process has read the spec that is placed of a child. That one was deleted
+// which its worker's end may stop is believed; what stands there now may be junk over that.
+func (w *world) knowsBetter(p *process, k *kid) bool {
+	e := w.check.entries[k.name]
+	_, err := protocol.DecodeSpec(w.streams[protocol.ChildrenBucket].keys[k.name].Value)
+	if policy := k.spec.Restart.Policy; err != nil && policy != "" && policy != protocol.Permanent {
+		return false
+	}
+	return e.there && p.specs.read[specAt{k.name, e.Spec}]
+}
+
+// readSpecs are the specs that a process has read since its incarnation began, or it began to follow the bucket from nothing.
+type readSpecs struct {
+	in   protocol.Incarnation
+	read map[specAt]bool
+}
+
+type specAt struct {
+	child    string
+	revision uint64
+}
+
+// reads notes what the process reads.
+func (p *process) reads(e view.Event) {
+	if in := p.machine.Incarnation(); p.specs.in != in {
+		p.specs = readSpecs{in, map[specAt]bool{}}
+	}
+	l, ok := e.(view.RecordsLoaded)
+	if !ok || l.Bucket != protocol.ChildrenBucket || l.Outcome != view.Done {
+		return
+	}
+	if l.After == 0 {
+		clear(p.specs.read)
+	}
+	for _, r := range l.Records {
+		p.specs.read[specAt{r.Key, r.Revision}] = true
+	}
 }

@@ -33,6 +33,7 @@ type process struct {
 	host    *host
 	ids     int
 	keys    *keys
+	specs   readSpecs
 
 	gone    bool // crashed, or ended
 	endedAt int64
@@ -160,10 +161,14 @@ func (p *process) step(e view.Event) {
 		return
 	}
 	p.event(e)
-	session := p.session
+	p.reads(e)
+	session, inherited := p.session, p.machine.Inherited()
 	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now + p.wall))}, e)
 	p.w.check.stepped(p)
 	p.w.check.granting(p, actions)
+	if !inherited && p.machine.Inherited() {
+		p.w.client.inherited(p)
+	}
 	for _, a := range actions {
 		p.do(func() { p.action(session, a) })
 	}

@@ -331,6 +331,12 @@ var specRecipes = []Recipe{
 		{Respecify, 0, 100 * ms, child, 2 * ms, 60 * ms},
 		{Respecify, 0, 100 * ms, anyone, 0, 20 * ms},
 	}},
+	{Name: "the coordinator dies while somebody changes specs", steps: []step{
+		{Deaf, -50 * ms, 0, coordinator, 100 * ms, 300 * ms},
+		{Respecify, 0, 100 * ms, child, 2 * ms, 60 * ms},
+		{Respecify, 0, 100 * ms, anyone, 2 * ms, 60 * ms},
+		{Crash, 20 * ms, 200 * ms, coordinator, 10 * ms, 3 * sec},
+	}},
 }
 
 // lossRecipes are for the numbers of views.
