@@ -304,12 +304,14 @@ func (m *Machine) stopDue(r *protocol.ChildResult, late bool) bool {
 		}
 		return late
 	}
-	spec, _ := m.specs.Get(r.Child)
+	spec, rev := m.specs.Get(r.Child)
 	e := m.history.Entry(r.Child)
 	switch {
-	case e == nil || spec != nil:
-		return true // gone, or started anew since
-	case len(e.Replicas) == 0 && len(m.unreleased(e)) == 0:
+	case e == nil:
+		return true
+	case spec != nil: // started anew since
+		return e.Spec == rev || late
+	case e.Spec == 0 && len(m.unreleased(e)) == 0: // not before the entry says so: a successor restores what it places
 		return true
 	case late:
 		r.Replicas = m.replicaStates(r.Child)
