@@ -11,12 +11,12 @@ import (
 	"github.com/phub-io/phub/protocol"
 )
 
-func (r *receiver) beat(m *nats.Msg) {
+func (r *receiver) beat(beats *protocol.Beats, m *nats.Msg) {
 	if r.over() {
 		return
 	}
 	subject := r.s.subjects.Beat()
-	b, err := protocol.OpenBeat(subject, m.Data)
+	b, err := beats.Open(subject, m.Data)
 	if err != nil {
 		r.h.Undecodable(m.Subject, fmt.Errorf("decode heartbeat: %w", err))
 		return

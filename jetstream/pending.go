@@ -16,6 +16,7 @@ type pending struct{ messages, bytes int }
 var (
 	recordsPending  = pending{64 << 10, 32 << 20} // live records of one bucket: what is dropped is read back
 	messagesPending = pending{8 << 10, 16 << 20}  // what is sent again if it is not answered
+	signedPending   = pending{1 << 10, 16 << 20}  // the same, if a signature is to be checked: who sent it waits no longer than half a second
 	answersPending  = pending{64 << 10, 64 << 20} // what servers and streams answer; it is passed on at once
 	hintsPending    = pending{1 << 10, 1 << 20}   // what is no more than a hint
 	standInPending  = pending{1 << 10, 256 << 10} // requests to one child without a replica

@@ -43,7 +43,7 @@ type answering struct {
 	service string // its id as a NATS service
 }
 
-func (a *answering) requests(t *testing.T) map[string]string {
+func (a *answering) requests(t *testing.T) map[string]func() string {
 	t.Helper()
 	keys := protocol.NewKeys(rand.Reader)
 	b := protocol.Incarnation{Node: "b", ID: keys.NewID()}
@@ -54,14 +54,20 @@ func (a *answering) requests(t *testing.T) map[string]string {
 		}
 		return string(data)
 	}
-	beat := signed("phub.h.int.coord.beat", &protocol.Beat{V: 1, Incarnation: b, Number: 1, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
-	all := map[string]string{
-		"phub.h.req.c": "", "phub.h.req.absent": "", "phub.h.ctl.status": "{}", "phub.h.int.coord.ctl.status": "{}", "phub.h.int.coord.beat": beat,
-		"phub.h.int.node.n.release": signed("phub.h.int.node.n.release", &protocol.ReleaseRequest{V: 1, From: "b", ID: b.ID, Children: []protocol.Release{{Child: "x", View: 4}}}),
+	number := uint64(0) // no heartbeat is taken again
+	beat := func() string {
+		number++
+		return signed("phub.h.int.coord.beat", &protocol.Beat{V: 1, Incarnation: b, Number: number, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
+	}
+	say := func(data string) func() string { return func() string { return data } }
+	all := map[string]func() string{
+		"phub.h.req.c": say(""), "phub.h.req.absent": say(""), "phub.h.ctl.status": say("{}"), "phub.h.int.coord.ctl.status": say("{}"),
+		"phub.h.int.coord.beat":     beat,
+		"phub.h.int.node.n.release": say(signed("phub.h.int.node.n.release", &protocol.ReleaseRequest{V: 1, From: "b", ID: b.ID, Children: []protocol.Release{{Child: "x", View: 4}}})),
 	}
 	for _, verb := range []string{"PING", "INFO", "STATS"} {
 		for _, of := range []string{"", ".phub", ".phub." + a.service} {
-			all["$SRV."+verb+of] = ""
+			all["$SRV."+verb+of] = say("")
 		}
 	}
 	return all
@@ -173,12 +179,12 @@ func TestReply_NoRequestMakesANodePublishWhereItsSenderMayNot(t *testing.T) {
 	for subject, data := range a.requests(t) {
 		for _, reply := range a.forbidden(subject) {
 			want++
-			if err := a.nc.PublishRequest(subject, reply, []byte(data)); err != nil {
+			if err := a.nc.PublishRequest(subject, reply, []byte(data())); err != nil {
 				t.Fatalf("%q: %v", reply, err)
 			}
 		}
 		for _, reply := range allowedReplies {
-			if err := a.nc.PublishRequest(subject, reply, []byte(data)); err != nil {
+			if err := a.nc.PublishRequest(subject, reply, []byte(data())); err != nil {
 				t.Fatal(err)
 			}
 			if m := receive(t, heard); m.Subject != reply {

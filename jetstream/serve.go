@@ -68,11 +68,12 @@ func (s *Session) setLead(on bool) error {
 	case s.receiver == nil:
 		return errors.New("lead: the session does not serve yet; call Serve first")
 	}
-	beats, err := s.subscribe(s.subjects.Beat(), messagesPending, s.receiver.beat)
+	r, opened := s.receiver, &protocol.Beats{}
+	beats, err := s.subscribe(s.subjects.Beat(), signedPending, func(m *nats.Msg) { r.beat(opened, m) })
 	if err != nil {
 		return err
 	}
-	relays, err := s.subscribe(s.subjects.RelayAll(), messagesPending, s.receiver.control)
+	relays, err := s.subscribe(s.subjects.RelayAll(), messagesPending, r.control)
 	if err != nil {
 		return errors.Join(err, beats.Unsubscribe())
 	}

@@ -47,7 +47,7 @@ func (t *Transport) Serve(h worker.Handler) error {
 		return errors.New("serve requests: the transport serves already")
 	}
 	t.on, t.h = true, h
-	_, err := t.s.subscribe(t.s.subjects.Release(t.s.cfg.Node), messagesPending, func(m *nats.Msg) { t.release(h, m) })
+	_, err := t.s.subscribe(t.s.subjects.Release(t.s.cfg.Node), signedPending, func(m *nats.Msg) { t.release(h, m) })
 	if err != nil {
 		return err
 	}

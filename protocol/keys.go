@@ -68,12 +68,17 @@ func (k *Keys) Verify(id string, text []byte, signature string) bool {
 }
 
 func verify(id string, text []byte, signature string) bool {
+	public, sig, ok := splitKey(signature)
+	return ok && idOf(public) == id && ed25519.Verify(public, text, sig)
+}
+
+// splitKey returns the key that a signature bears, and the rest; false if it is none.
+func splitKey(signature string) (ed25519.PublicKey, []byte, bool) {
 	b, err := base64.RawURLEncoding.DecodeString(signature)
 	if err != nil || len(b) != ed25519.PublicKeySize+ed25519.SignatureSize {
-		return false
+		return nil, nil, false
 	}
-	public := ed25519.PublicKey(b[:ed25519.PublicKeySize])
-	return idOf(public) == id && ed25519.Verify(public, text, b[ed25519.PublicKeySize:])
+	return ed25519.PublicKey(b[:ed25519.PublicKeySize]), b[ed25519.PublicKeySize:], true
 }
 
 // idOf returns the name of the incarnation that has a key: the first 122 free bits of a UUID are those of the key's

@@ -209,6 +209,91 @@ func TestEncodeSigned_OnlyAsThePresentIncarnation(t *testing.T) {
 	}
 }
 
+// A heartbeat that was opened is not opened again and again, nor is an older one of its incarnation; those of others are, and what somebody else signed
+// in its name never counts.
+func TestBeats_OpenWhatIsNew(t *testing.T) {
+	t.Parallel()
+	keys, other := keysOf(1), keysOf(2)
+	b := protocol.Beat{V: 1, Incarnation: protocol.Incarnation{Node: "node1", ID: keys.NewID()}, Status: protocol.Up}
+	beat := func(signer protocol.Signer, number uint64) []byte {
+		b.Number = number
+		data, err := protocol.EncodeSigned(signer, beatSubject, &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	var beats protocol.Beats
+	open := func(what string, data []byte, refused string) {
+		t.Helper()
+		got, err := beats.Open(beatSubject, data)
+		switch {
+		case refused == "" && (err != nil || got.ID != b.ID || got.Number != b.Number):
+			t.Errorf("%s: found %+v and %v", what, got, err)
+		case refused != "" && (err == nil || !strings.Contains(err.Error(), refused)):
+			t.Errorf("%s: found %v, expected an error with %q", what, err, refused)
+		}
+	}
+	fifth := beat(keys, 5)
+	open("the first", fifth, "")
+	open("the same: the author may be slower than who heard it", fifth, "")
+	open("the same again", fifth, "number: found 5, allowed is more than 5")
+	open("an older one", beat(keys, 4), "number: found 4")
+	other.NewID()
+	open("in its name, with another key", beat(anyName{other}, 9), "sig: found another's signature")
+	bad := beat(keys, 9)
+	bad[len(bad)-10] ^= 1
+	open("in its name, with its key", bad, "sig: found another's signature, or one of another message")
+	open("unsigned", beat(nil, 9), "sig: found nothing")
+	open("junk", []byte("junk"), "sig: found nothing")
+	open("the next", beat(keys, 6), "")
+	b.ID = other.NewID()
+	open("another incarnation's", beat(other, 1), "")
+}
+
+// anyName signs in anybody's name.
+type anyName struct{ keys *protocol.Keys }
+
+func (a anyName) SignAs(_ string, text []byte) string { return a.keys.Sign(text) }
+
+// BenchmarkBeats is what a heartbeat costs its receiver that is refused.
+func BenchmarkBeats(b *testing.B) {
+	genuine := readGolden(b, "beat")
+	beat, err := protocol.DecodeBeat(genuine)
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := keysOf(1)
+	keys.NewID()
+	encode := func(s protocol.Signer) []byte {
+		data, err := protocol.EncodeSigned(s, beatSubject, &beat)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return data
+	}
+	bad := bytes.Clone(bytes.TrimSpace(genuine))
+	bad[len(bad)-10] ^= 1
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{
+		{"unsigned", encode(nil)}, {"another key", encode(anyName{keys})}, {"sent again", bytes.TrimSpace(genuine)}, {"badly signed", bad},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var beats protocol.Beats
+			for range 2 {
+				_, _ = beats.Open(beatSubject, c.data)
+			}
+			for b.Loop() {
+				if _, err := beats.Open(beatSubject, c.data); err == nil {
+					b.Fatal("it counts")
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkBeat is what a heartbeat costs on both ends together, with its answer: encoded, signed, decoded and checked; and
 // without signatures.
 func BenchmarkBeat(b *testing.B) {

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,12 +65,67 @@ func messageText(m Message, subject string, text []byte) []byte {
 }
 
 // OpenBeat decodes a heartbeat that was sent on a subject. It returns an error unless the incarnation that it names signed it.
-func OpenBeat(subject string, data []byte) (Beat, error) {
+func OpenBeat(subject string, data []byte) (Beat, error) { return new(Beats).Open(subject, data) }
+
+// Beats opens the heartbeats that one receiver gets. It is for one goroutine. The zero value has opened none.
+//
+// Anybody in the account can send heartbeats, and again those that he heard, as fast as NATS carries them. So what costs least is looked at first:
+// whose key the signature bears, then the number, and only then the signature.
+type Beats struct{ newest map[string]opened }
+
+// opened is the newest heartbeat of an incarnation, and how often it came.
+type opened struct {
+	number uint64
+	times  int
+}
+
+const (
+	// maxBeatsOf bounds the incarnations of which the newest is remembered. Of more than that all are forgotten: their former heartbeats then cost
+	// a check of their signature again.
+	maxBeatsOf = 4096
+	// maxTimes is how often a heartbeat is taken: who heard it may send it again, and be faster. The author is to be answered all the same.
+	maxTimes = 2
+)
+
+// Open is OpenBeat, and takes of an incarnation no heartbeats from before the last one that it took, nor that one again and again.
+func (o *Beats) Open(subject string, data []byte) (Beat, error) {
+	if err := checkSigner(data); err != nil {
+		return Beat{}, err
+	}
 	b, err := DecodeBeat(data)
+	last := o.newest[b.ID]
+	if err == nil && (b.Number < last.number || b.Number == last.number && last.times == maxTimes) {
+		err = &FieldError{"number", fmt.Sprint(b.Number), fmt.Sprintf("more than %d: that one has arrived", last.number)}
+	}
 	if err == nil {
 		err = checkSigned(&b, subject, data)
 	}
-	return b, err
+	if err != nil {
+		return Beat{}, err
+	}
+	if o.newest == nil || len(o.newest) >= maxBeatsOf {
+		o.newest = map[string]opened{}
+	}
+	if last.number != b.Number {
+		last = opened{number: b.Number}
+	}
+	last.times++
+	o.newest[b.ID] = last
+	return b, nil
+}
+
+// checkSigner says of a message, at the cost of a hash and a search, that it can't be signed by an incarnation that it names: it bears no signature, or
+// one by the key of another.
+func checkSigner(data []byte) error {
+	_, sig := SplitSignature(data)
+	if sig == "" {
+		return &FieldError{"sig", "nothing", "the signature of the incarnation that the message names"}
+	}
+	public, _, ok := splitKey(sig)
+	if !ok || !bytes.Contains(data, []byte(`"`+idOf(public)+`"`)) {
+		return &FieldError{"sig", "another's signature", "that of the incarnation that the message names"}
+	}
+	return nil
 }
 
 // OpenBeatAnswer decodes the answer to a heartbeat that was sent on a subject. It returns an error unless it answers that

@@ -67,15 +67,16 @@ func (s *Session) Lead(_ context.Context, on bool) error {
 	case s.handler == nil:
 		return errors.New("lead: the session does not serve yet; call Serve first")
 	}
+	opened := &protocol.Beats{}
 	s.lead = []*subscription{
-		s.subscribe(s.subjects.Beat(), "", s.peers, s.beat),
+		s.subscribe(s.subjects.Beat(), "", s.peers, func(m Msg) { s.beat(opened, m) }),
 		s.subscribe(s.subjects.RelayAll(), "", s.peers, s.control),
 	}
 	return nil
 }
 
-func (s *Session) beat(m Msg) {
-	b, err := protocol.OpenBeat(s.subjects.Beat(), m.Data)
+func (s *Session) beat(opened *protocol.Beats, m Msg) {
+	b, err := opened.Open(s.subjects.Beat(), m.Data)
 	if err != nil {
 		s.handler.Undecodable(m.Subject, err)
 		return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/phub-io/phub/protocol"
@@ -37,11 +38,14 @@ func answersGoOnlyWhereTheyBelong(t *testing.T, s *setup) {
 	}
 }
 
+// sent counts heartbeats: none is taken again.
+var sent atomic.Uint64
+
 // dataFor is what is understood on a subject.
 func dataFor(s *setup, subject string) []byte {
 	switch subject {
 	case s.subjects.Beat():
-		return s.signed("b", subject, &protocol.Beat{V: 1, Incarnation: incarnation("b"), Number: 1, Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
+		return s.signed("b", subject, &protocol.Beat{V: 1, Incarnation: incarnation("b"), Number: sent.Add(1), Conn: protocol.Conn{Server: "N", Client: 1}, Status: protocol.Up})
 	case s.subjects.Release("a"):
 		return s.signed("b", subject, &protocol.ReleaseRequest{V: 1, From: "b", ID: incarnation("b").ID, Number: 1, Children: []protocol.Release{{Child: "x", View: 4}}})
 	}
