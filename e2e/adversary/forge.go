@@ -125,13 +125,11 @@ var waits = []string{"1ms", "1s", "5m", "1h"}
 // control returns a request of one of the verbs, whichever the subject has.
 func (g *Generator) control() []byte {
 	q := map[string]any{"wait": waits[g.rnd.IntN(len(waits))]}
-	switch g.rnd.IntN(5) {
+	switch g.rnd.IntN(6) {
 	case 0:
-		kind := g.world.Kind
-		if g.rnd.IntN(3) == 0 {
-			kind = unknownKind
-		}
-		q["children"] = []any{map[string]any{"child": g.mob(), "kind": kind}}
+		q["children"] = []any{g.spec(g.mob())}
+	case 5:
+		q["children"] = []any{map[string]any{"spec": g.spec(g.anyChild()), "revision": g.number("spec")}}
 	case 1:
 		q["children"] = []string{g.mob()}
 	case 2:
@@ -142,6 +140,18 @@ func (g *Generator) control() []byte {
 		q["child"] = strings.Repeat("x", g.rnd.IntN(g.world.MaxPayload/2))
 	}
 	return encode(q)
+}
+
+// spec is one of the Mob's kind, or of one that nobody has, sometimes with an arg.
+func (g *Generator) spec(child string) map[string]any {
+	s := map[string]any{"child": child, "kind": g.world.Kind}
+	if g.rnd.IntN(3) == 0 {
+		s["kind"] = unknownKind
+	}
+	if g.rnd.IntN(3) == 0 {
+		s["args"] = map[string]string{"a": fmt.Sprint(g.rnd.IntN(3))}
+	}
+	return s
 }
 
 // beat is a heartbeat by somebody who does not exist, of a real node's former self, or in a living node's name.

@@ -91,6 +91,32 @@ func TestRows_AreThoseOfThePage(t *testing.T) {
 	}
 }
 
+// Each verb of the page's table is asked for, to any node and to the coordinator.
+func TestGenerator_AsksForEveryVerb(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/wire.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| verb |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	verbs := regexp.MustCompile("(?m)^\\| `([a-z]+)`").FindAllStringSubmatch(table, -1)
+	if len(verbs) < 9 {
+		t.Fatalf("docs/wire.md has the verbs %q, expected more", verbs)
+	}
+	asked := map[string]bool{}
+	for _, m := range draw(6, 10_000) {
+		asked[m.Subject] = true
+	}
+	for _, v := range verbs {
+		for _, subject := range []string{"phub.h.ctl." + v[1], "phub.h.int.coord.ctl." + v[1]} {
+			if !asked[subject] {
+				t.Errorf("nobody asks on %s", subject)
+			}
+		}
+	}
+}
+
 func TestGenerator_CoversEveryRowInEveryWay(t *testing.T) {
 	t.Parallel()
 	type seen struct{ all, junk, object, large, replies, headers int }
@@ -179,7 +205,7 @@ func TestGenerator_ACrowdIsOfMany(t *testing.T) {
 func TestGenerator_SparesWhatIsObeyedByRight(t *testing.T) {
 	t.Parallel()
 	g := adversary.New(5, world, corpus(), adversary.Rows())
-	stops, starts := 0, 0
+	stops, starts, updates := 0, 0, 0
 	for range 10_000 {
 		m := g.Next()[0]
 		switch {
@@ -191,6 +217,14 @@ func TestGenerator_SparesWhatIsObeyedByRight(t *testing.T) {
 					t.Errorf("%s of a child that is asked: %s", m.Subject, m.Data)
 				}
 			}
+		case strings.HasSuffix(m.Subject, ".ctl.update"):
+			var r protocol.UpdateRequest
+			if json.Unmarshal(m.Data, &r) == nil && len(r.Children) > 0 && r.Children[0].Spec.Validate() == nil {
+				updates++
+				if slices.Contains(world.Children, r.Children[0].Spec.Child) {
+					t.Errorf("%s of a child that is asked: %s", m.Subject, m.Data)
+				}
+			}
 		case strings.HasSuffix(m.Subject, ".ctl.start"):
 			var r protocol.StartRequest
 			if json.Unmarshal(m.Data, &r) == nil && len(r.Children) > 0 {
@@ -198,8 +232,8 @@ func TestGenerator_SparesWhatIsObeyedByRight(t *testing.T) {
 			}
 		}
 	}
-	if stops == 0 || starts == 0 || len(g.Spared()) == 0 {
-		t.Errorf("%d stops, %d starts, spared %v: nothing was tested", stops, starts, g.Spared())
+	if stops == 0 || starts == 0 || updates == 0 || len(g.Spared()) == 0 {
+		t.Errorf("%d stops, %d starts, %d updates, spared %v: nothing was tested", stops, starts, updates, g.Spared())
 	}
 }
 

@@ -13,8 +13,8 @@ const unknownKind = "nobody_has_this"
 
 // spared says why a message is not sent; "" if it is. Left out is what phub obeys by right, which is no defect:
 //
-//   - a well-formed request to stop a child that the client asks, or to start one that is not of the Mob or is of a kind
-//     that nodes have besides the Mob's, or to drain a node: whoever may publish to `ctl.>` operates the hub.
+//   - a well-formed request to stop or change a child that the client asks, or to start one that is not of the Mob or is of a kind
+//     that nodes have besides the Mob's, or to make it of that kind, or to drain a node: whoever may publish to `ctl.>` operates the hub.
 //
 // What the Generator never makes needs no look here:
 //
@@ -30,6 +30,8 @@ func spared(w World, m Message) string {
 		return sparedStop(w, m.Data)
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbStart):
 		return sparedStart(w, m.Data)
+	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbUpdate):
+		return sparedUpdate(w, m.Data)
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbDrain):
 		return sparedDrain(w, m.Data)
 	}
@@ -44,6 +46,23 @@ func sparedStop(w World, data []byte) string {
 	for _, c := range r.Children {
 		if slices.Contains(w.Children, c) {
 			return "it stops " + c + " by right"
+		}
+	}
+	return ""
+}
+
+func sparedUpdate(w World, data []byte) string {
+	var r protocol.UpdateRequest
+	if json.Unmarshal(data, &r) != nil {
+		return ""
+	}
+	for i := range r.Children {
+		switch c := &r.Children[i].Spec; {
+		case c.Validate() != nil:
+		case slices.Contains(w.Children, c.Child):
+			return "it changes " + c.Child + " by right"
+		case c.Kind != w.Kind && c.Kind != unknownKind:
+			return "it runs another kind by right"
 		}
 	}
 	return ""
