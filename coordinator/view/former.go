@@ -9,76 +9,72 @@ import (
 // formerSpecs are what stood under children's names before, as far as it may be what is placed: specs are not signed, so what stands
 // in the bucket may be somebody else's, but an entry names the revision of the spec that the coordinator placed.
 type formerSpecs struct {
-	placed map[string]uint64       // the revision that a child's entry names
-	former map[string][]storedSpec // by child, oldest first
-	loose  []string                // children without an entry, of those in former, oldest first
+	placed map[string]uint64     // the revision that a child's entry names
+	kept   map[string]storedSpec // by child: what is placed, and stands there no more
+	recent []formerSpec          // what stood there besides, oldest first: its entry may be on its way
 }
 
-const (
-	// formerMost is how many former specs of a child are remembered: the one that is placed, and those stored last, which may be about to be.
-	formerMost = 8
-	// looseMost is of how many children without an entry. Anybody who may write to the bucket names as many as he likes.
-	looseMost = 100
-)
+type formerSpec struct {
+	child string
+	storedSpec
+}
 
-// keep remembers what stood under a child's name, if it may be what is placed.
+// recentMost bounds what is remembered of which no entry is known: anybody who may write to the bucket writes as much as he likes.
+const recentMost = 200
+
+// keep remembers what stood under a child's name, if it is placed, or may be.
 func (f *formerSpecs) keep(child string, had storedSpec) {
 	at := f.placed[child]
-	if had.spec == nil || had.revision < at {
-		return
-	}
-	if at == 0 {
-		f.keepLoose(child, had)
-		return
-	}
-	all := append(f.former[child], had)
-	if len(all) > formerMost {
-		oldest := 0
-		if all[0].revision == at {
-			oldest = 1
+	switch {
+	case had.spec == nil || had.revision < at:
+	case had.revision == at:
+		f.kept[child] = had
+	default:
+		f.recent = append(f.recent, formerSpec{child, had})
+		if len(f.recent) > recentMost {
+			f.recent = slices.Delete(f.recent, 0, 1)
 		}
-		all = slices.Delete(all, oldest, oldest+1)
-	}
-	f.former[child] = all
-}
-
-// keepLoose remembers the last spec of a child that has no entry: that may be on its way.
-func (f *formerSpecs) keepLoose(child string, had storedSpec) {
-	if f.former[child] == nil {
-		f.loose = append(f.loose, child)
-	}
-	f.former[child] = []storedSpec{had}
-	for len(f.loose) > looseMost {
-		if old := f.loose[0]; f.placed[old] == 0 {
-			delete(f.former, old)
-		}
-		f.loose = f.loose[1:]
 	}
 }
 
-// place notes which revision of a child's spec its entry names; 0: it has no entry, or one by which it is being stopped.
-func (f *formerSpecs) place(child string, revision uint64) {
-	f.loose = slices.DeleteFunc(f.loose, func(c string) bool { return c == child })
+// place notes which revision of a child's spec its entry names; 0: it has no entry, or one by which it is being stopped. Now is what stands there.
+func (f *formerSpecs) place(child string, revision uint64, now storedSpec) {
 	if revision == 0 {
 		delete(f.placed, child)
-		delete(f.former, child)
+		delete(f.kept, child)
 		return
 	}
 	f.placed[child] = revision
-	if f.former[child] = slices.DeleteFunc(f.former[child], func(s storedSpec) bool { return s.revision < revision }); len(f.former[child]) == 0 {
-		delete(f.former, child)
+	if f.kept[child].revision == revision {
+		return
+	}
+	delete(f.kept, child)
+	if now.revision == revision {
+		return
+	}
+	if former, ok := f.find(child, revision); ok {
+		f.kept[child] = former
 	}
 }
 
-// At returns the spec that stood, or stands, under a child's name by a revision; nil if that is not known.
+// find looks for what stood under a child's name lately.
+func (f *formerSpecs) find(child string, revision uint64) (storedSpec, bool) {
+	for _, x := range f.recent {
+		if x.child == child && x.revision == revision {
+			return x.storedSpec, true
+		}
+	}
+	return storedSpec{}, false
+}
+
+// At returns the spec that is placed under a child's name by a revision, whether it stands there still or not; nil if that is not known.
 func (s *Specs) At(child string, revision uint64) *protocol.Spec {
 	if now, at := s.Get(child); at == revision {
 		return now
 	}
-	for _, x := range s.former[child] {
-		if x.revision == revision {
-			return x.spec
-		}
+	if kept := s.kept[child]; kept.revision == revision {
+		return kept.spec
 	}
-	return nil
+	former, _ := s.find(child, revision)
+	return former.spec
 }

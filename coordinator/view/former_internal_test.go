@@ -35,51 +35,59 @@ func TestSpecs_RememberWhatIsPlaced(t *testing.T) {
 			t.Errorf("revision %d: found %+v, expected kind %s", revision, got, kind)
 		}
 	}
+	place := func(revision uint64) { s.place("child1", revision, s.specs["child1"]) }
 	first := store("first")
 	foreign := store("foreign")
 	knows("first", first)
-	s.place("child1", first)
-	for range 3 * formerMost {
+	place(first)
+	for range recentMost {
 		store("foreign")
 		store("")
 	}
-	second := store("second")
 	knows("first", first)
 	knows("", foreign)
-	for range formerMost - 2 {
+	second := store("second")
+	knows("second", second)
+	for range recentMost - 1 {
 		store("foreign")
 	}
-	s.place("child1", second)
+	place(second)
+	for range recentMost {
+		store("foreign")
+	}
 	knows("second", second)
 	knows("", first)
-	s.place("child1", 0)
+	place(store("third"))
+	knows("third", revision)
 	knows("", second)
-	knows("foreign", revision)
+	store("foreign")
+	knows("third", revision-1)
+	place(0)
+	for range recentMost {
+		store("foreign")
+	}
+	knows("", revision-recentMost-1)
 }
 
 // Whoever may write to the bucket can't fill a node's memory with what stood there before.
 func TestSpecs_BoundFormerOnes(t *testing.T) {
 	t.Parallel()
 	s := NewSpecs()
-	s.place("placed", 1)
 	revision := uint64(0)
 	store := func(child, kind string) {
 		revision++
 		s.Loaded([]Record{specRecord(child, kind, revision)}, revision)
 	}
-	for i := range 10 * looseMost {
+	store("placed", "kind")
+	s.place("placed", revision, s.specs["placed"])
+	for i := range 10 * recentMost {
 		for _, child := range []string{fmt.Sprintf("stranger%d", i), "placed"} {
 			store(child, "kind")
 			store(child, "other")
 			store(child, "")
 		}
 	}
-	if n := len(s.former); n > looseMost+1 {
-		t.Errorf("former specs of %d children are remembered, allowed are %d", n, looseMost+1)
-	}
-	for child, all := range s.former {
-		if most := map[bool]int{true: formerMost, false: 1}[child == "placed"]; len(all) > most {
-			t.Errorf("%d former specs of %s are remembered, allowed are %d", len(all), child, most)
-		}
+	if len(s.kept) != 1 || len(s.recent) != recentMost {
+		t.Errorf("%d placed specs and %d others are remembered, expected 1 and %d", len(s.kept), len(s.recent), recentMost)
 	}
 }

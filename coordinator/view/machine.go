@@ -482,7 +482,7 @@ func (m *Machine) specsPlaced(c Commit) {
 		if ch.After != nil {
 			revision = ch.After.Spec
 		}
-		m.specs.place(ch.Child, revision)
+		m.specs.place(ch.Child, revision, m.specs.specs[ch.Child])
 	}
 }
 

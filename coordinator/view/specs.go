@@ -55,7 +55,7 @@ type Specs struct {
 func NewSpecs() *Specs {
 	return &Specs{
 		specs: map[string]storedSpec{}, keys: map[string]uint64{}, bad: map[string]string{},
-		formerSpecs: formerSpecs{placed: map[string]uint64{}, former: map[string][]storedSpec{}},
+		formerSpecs: formerSpecs{placed: map[string]uint64{}, kept: map[string]storedSpec{}},
 	}
 }
 
