@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/phub-io/phub"
+	"github.com/phub-io/phub/e2e/history"
 	"github.com/phub-io/phub/internal/clock"
 	"github.com/phub-io/phub/internal/worstcase"
 	"github.com/phub-io/phub/permissions"
@@ -195,7 +196,22 @@ func (h *testHub) neverUnserved(l *load, a *attack, children []string, from int6
 			h.t.Errorf("%s was not served for %v, allowed is %v: %v", child, s.Gap, limit, s)
 		}
 	}
+	h.tellFailures(l, from)
 	h.t.Logf("no child was unserved for more than %v, allowed is %v; requests: %v; sent: %s", worst, limit, outcomes, a.summary())
+}
+
+// tellFailures logs the first requests of the plain client that were not served, by the clock of the nodes' logs.
+func (h *testHub) tellFailures(l *load, from int64) {
+	h.t.Helper()
+	most := 20
+	for _, s := range l.soFar() {
+		if s.At < from || s.Outcome == history.OK || most == 0 {
+			continue
+		}
+		most--
+		at := time.Now().Add(-time.Duration(clock.Now() - s.At))
+		h.t.Logf("%s: asked at %s, after %v: %s", s.Child, at.UTC().Format("15:04:05.000"), time.Duration(s.Done-s.At).Round(time.Millisecond), s.Outcome)
+	}
 }
 
 // worstCase is the longest time that the formulas give a node to be replaced, with what a write and a round
