@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -32,6 +33,7 @@ type History struct {
 	marks    markers
 	bad      map[string]string // keys whose last record is not to be obeyed, and why
 	pending  []pending         // since the last view
+	own      []Record          // this node's last commit, if it was acknowledged and is not read yet
 	newest   uint64            // the largest view number that any entry mentions
 	restored bool              // the records that are being taken were read back, with some left out
 	other    string            // the id of another hub whose view stands in the bucket
@@ -124,6 +126,7 @@ func (h *History) Newest() uint64 {
 // Loaded takes what the stream holds after Last(): records, and its last revision then. Where none is left out between
 // the two, the records are followed as they were stored.
 func (h *History) Loaded(records []Record, last uint64) []Commit {
+	records = h.withOwn(records, last)
 	if h.restored = h.leavesOut(records, last); h.restored {
 		h.vouch()
 		h.missed = true
@@ -131,6 +134,58 @@ func (h *History) Loaded(records []Record, last uint64) []Commit {
 	commits := h.apply(records)
 	h.caughtUp(last)
 	return commits
+}
+
+// Own takes a commit of this node's own that was acknowledged, and that it can't follow at once: something else was stored before it, and perhaps
+// over it since. Others may have followed it. It is taken with what is read next, or now, if it was read already.
+func (h *History) Own(records []Record) []Commit {
+	first, view := records[0].Revision, records[len(records)-1]
+	if view.Revision > h.last {
+		h.own = records
+		return nil
+	}
+	if h.viewAt >= view.Revision {
+		return nil
+	}
+	var before, after []pending
+	for _, p := range h.pending {
+		switch {
+		case p.Revision < first:
+			before = append(before, p)
+		case p.Revision > view.Revision:
+			after = append(after, p)
+		}
+	}
+	over := h.bad[protocol.ViewKey]
+	h.pending = before
+	for _, r := range records {
+		h.pending = append(h.pending, pending{Record: r})
+	}
+	c, ok := h.commit(view)
+	h.pending = append(h.pending, after...)
+	if over != "" {
+		h.bad[protocol.ViewKey] = over // what stands there now is to be written over
+	}
+	if !ok {
+		return nil
+	}
+	return []Commit{c}
+}
+
+// withOwn adds to what was read what this node stored itself, and somebody else has stored something over since.
+func (h *History) withOwn(records []Record, last uint64) []Record {
+	if len(h.own) == 0 || h.own[len(h.own)-1].Revision > last {
+		return records
+	}
+	own := h.own
+	h.own = nil
+	for _, r := range own {
+		if r.Revision > h.last && !slices.ContainsFunc(records, func(x Record) bool { return x.Revision == r.Revision }) {
+			records = append(records, r)
+		}
+	}
+	slices.SortFunc(records, func(x, y Record) int { return cmp.Compare(x.Revision, y.Revision) })
+	return records
 }
 
 // leavesOut reports whether some of the revisions up to the last one are not among the records that were read

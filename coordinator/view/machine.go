@@ -404,17 +404,20 @@ func (m *Machine) writes(r Record) bool {
 func (m *Machine) acknowledged(b protocol.Bucket, writes []Write, revision uint64) {
 	f := m.feedOf(b)
 	n := uint64(len(writes))
-	if revision != f.last+n {
-		if revision > f.last {
-			m.reload(b)
-		}
-		return
-	}
 	records := make([]Record, 0, n)
 	for i, w := range writes {
-		records = append(records, Record{Bucket: b, Key: w.Key, Value: w.Value, Deleted: w.Delete, Revision: f.last + 1 + uint64(i)})
+		records = append(records, Record{Bucket: b, Key: w.Key, Value: w.Value, Deleted: w.Delete, Revision: revision - n + 1 + uint64(i)})
 	}
-	m.take(b, records, revision)
+	if revision == f.last+n {
+		m.take(b, records, revision)
+		return
+	}
+	if revision > f.last {
+		m.reload(b)
+	}
+	if b == protocol.PlacementBucket && !m.cfg.Unsafe.ForgetOwn {
+		m.committed(m.history.Own(records))
+	}
 }
 
 // take follows what a stream holds after what is known of it, up to a revision.

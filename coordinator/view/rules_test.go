@@ -42,6 +42,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"UnknownBefore", "stop_start", false, func(u *view.Unsafe) { u.UnknownBefore = true }},
 		{"LeadUnproven", "coordinator_hangs", false, func(u *view.Unsafe) { u.LeadUnproven = true }},
 		{"NoRenewal", "undone_late", false, func(u *view.Unsafe) { u.NoRenewal = true }},
+		{"ForgetOwn", "view_overwritten_at_once", false, func(u *view.Unsafe) { u.ForgetOwn = true }},
 		{"TakeStored", "foreign_spec_successor", false, func(u *view.Unsafe) { u.TakeStored = true }},
 		{"UnsureAnyway", "views_missed", false, func(u *view.Unsafe) { u.UnsureAnyway = true }},
 		{"KeepMissed", "views_missed_by_entry", false, func(u *view.Unsafe) { u.KeepMissed = true }},

@@ -65,6 +65,7 @@ type Unsafe struct {
 	FenceUnread bool // a node that is silent is fenced on the word of its live records
 
 	// History.
+	ForgetOwn       bool // a coordinator knows of its own commit only what it reads of it
 	GuessCommit     bool // a commit whose outcome is unknown is taken as done
 	ObeyForeign     bool // entries that no view counts are obeyed
 	NumberByView    bool // the next view's number looks at the last view only
