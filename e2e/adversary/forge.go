@@ -125,11 +125,13 @@ var waits = []string{"1ms", "1s", "5m", "1h"}
 // control returns a request of one of the verbs, whichever the subject has.
 func (g *Generator) control() []byte {
 	q := map[string]any{"wait": waits[g.rnd.IntN(len(waits))]}
-	switch g.rnd.IntN(6) {
+	switch g.rnd.IntN(7) {
+	case 6:
+		q["config"], q["revision"] = map[string]any{pick(g, "lease", "authority", "heartbeat", "balance", "id"): pick(g, "1s", "1ms", "off")}, g.number("revision")
 	case 0:
 		q["children"] = []any{g.spec(g.mob())}
 	case 5:
-		q["children"] = []any{map[string]any{"spec": g.spec(g.anyChild()), "revision": g.number("spec")}}
+		q["children"] = []any{map[string]any{"spec": g.spec(pick(g, g.mob(), g.child())), "revision": g.number("spec")}}
 	case 1:
 		q["children"] = []string{g.mob()}
 	case 2:

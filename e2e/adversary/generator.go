@@ -153,7 +153,7 @@ func (g *Generator) fill(what, bucket string) string {
 	case "<name>":
 		return []string{"hub", g.node(), g.child()}[g.rnd.IntN(3)]
 	case "<verb>":
-		return pick(g, "start", "update", "stop", "move", "ls", "info", "nodes", "status", "drain")
+		return pick(g, "start", "update", "stop", "move", "ls", "info", "nodes", "status", "drain", "set")
 	case "<type>":
 		return pick(g, "node_joined", "node_lost", "child_moved", "bad_entry", "coordinator_changed")
 	case "<bucket>":

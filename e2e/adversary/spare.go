@@ -14,7 +14,8 @@ const unknownKind = "nobody_has_this"
 // spared says why a message is not sent; "" if it is. Left out is what phub obeys by right, which is no defect:
 //
 //   - a well-formed request to stop or change a child that the client asks, or to start one that is not of the Mob or is of a kind
-//     that nodes have besides the Mob's, or to make it of that kind, or to drain a node: whoever may publish to `ctl.>` operates the hub.
+//     that nodes have besides the Mob's, or to make it of that kind, or to drain a node, or to change what may change of the
+//     configuration: whoever may publish to `ctl.>` operates the hub.
 //
 // What the Generator never makes needs no look here:
 //
@@ -32,6 +33,8 @@ func spared(w World, m Message) string {
 		return sparedStart(w, m.Data)
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbUpdate):
 		return sparedUpdate(w, m.Data)
+	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbSet):
+		return sparedSet(m.Data)
 	case strings.HasSuffix(m.Subject, ".ctl."+protocol.VerbDrain):
 		return sparedDrain(w, m.Data)
 	}
@@ -64,6 +67,14 @@ func sparedUpdate(w World, data []byte) string {
 		case c.Kind != w.Kind && c.Kind != unknownKind:
 			return "it runs another kind by right"
 		}
+	}
+	return ""
+}
+
+func sparedSet(data []byte) string {
+	var r protocol.SetRequest
+	if c := &r.Config; json.Unmarshal(data, &r) == nil && (c.Redundancy != protocol.Redundancy{} || c.Probe != 0 || c.Failover != "" || c.Balance != "") {
+		return "it changes the configuration by right"
 	}
 	return ""
 }
