@@ -206,7 +206,7 @@ func TestGenerator_SparesWhatIsObeyedByRight(t *testing.T) {
 	t.Parallel()
 	g := adversary.New(5, world, corpus(), adversary.Rows())
 	stops, starts, updates := 0, 0, 0
-	for range 10_000 {
+	for range 30_000 {
 		m := g.Next()[0]
 		switch {
 		case strings.HasSuffix(m.Subject, ".ctl.stop"):
