@@ -66,7 +66,7 @@ func TestUsageErrors_Exit2AndSayWhatToTry(t *testing.T) {
 		"nonsense":                                       "expected command but got \"nonsense\"\nTry: phub --help",
 		"child":                                          "'child'\nTry: phub child --help",
 		"child nonsense":                                 "Try: phub child --help",
-		"cheat nonsense":                                 "cheat: found \"nonsense\", want phub, bench, child, permissions, req or watch\nTry: phub cheat phub",
+		"cheat nonsense":                                 "cheat: found \"nonsense\", want phub, bench, child, hub, permissions, req or watch\nTry: phub cheat phub",
 		"status --nonsense":                              "--nonsense",
 		"child info":                                     "id",
 		"status extra":                                   "extra",

@@ -71,6 +71,16 @@ phub bench failover --children 1000
 # on servers of its own; the coordinator is killed, or a node hangs
 phub bench failover --embedded 3 --fault coordinator
 phub bench failover --embedded 3 --fault hang --runs 3`)
+	cli.Cheat("hub", `# change settings while the hub runs
+phub hub set balance=off factor=2 model=active_passive
+
+# save what the hub is to be, and bring it back: what differs is shown first, and changed only if asked for
+phub hub export > hub.yaml
+phub hub import hub.yaml --dry-run
+phub hub import hub.yaml --replace
+
+# remove one that no node serves any more
+phub hub rm my_hub`)
 	cli.Cheat("watch", `# everything that happens in the hub
 phub hub watch
 
@@ -89,7 +99,7 @@ phub permissions asks --hub my_hub --format nsc
 
 # who has an inbox of its own says so when it connects
 phub req child1 inc --inbox-prefix _INBOX_my_hub.alice`)
-	names := []string{"phub", "bench", "child", "permissions", "req", "watch"}
+	names := []string{"phub", "bench", "child", "hub", "permissions", "req", "watch"}
 	cli.CheatCommand.GetArg("label").Validator(func(v string) error {
 		if slices.Contains(names, v) {
 			return nil
