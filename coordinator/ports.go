@@ -56,8 +56,9 @@ type Store interface {
 	// written, or of which nothing is left, gives a zero Record and no error.
 	ReadKey(ctx context.Context, b protocol.Bucket, key string) (view.Record, error)
 	// Since returns what the bucket holds after a revision, in order of revision, and the last
-	// revision of its stream at the moment of reading (at least that of the last record returned). Of each key that was
-	// written after that revision, and before the call, a record is among them.
+	// revision of its stream at the moment of reading (at least that of the last record returned; of the nodes bucket, records
+	// that were stored later may be among them). Of each key that was written after that revision, and before the call, a
+	// record is among them.
 	Since(ctx context.Context, b protocol.Bucket, after uint64) ([]view.Record, uint64, error)
 }
 
