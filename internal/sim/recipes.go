@@ -94,10 +94,10 @@ var Recipes = slices.Concat([]Recipe{
 		{Pause, -100 * ms, 60 * ms, one, 300 * ms, 2 * sec},
 	}},
 	{Name: "a node has left the connection that its record names", steps: []step{
-		{Late, 0, 0, nodes, sec, 4 * sec},
-		{Reset, 0, 100 * ms, one, 0, 0},
-		{Crash, 10 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
-		{Pause, 10 * ms, 500 * ms, one, 300 * ms, 2 * sec},
+		{NoLeader, 0, 5 * ms, nodes, 20 * ms, 80 * ms},
+		{Reset, 5 * ms, 15 * ms, one, 0, 0},
+		{Crash, 60 * ms, 200 * ms, coordinator, 10 * ms, 3 * sec},
+		{Pause, 60 * ms, 200 * ms, one, 300 * ms, 2 * sec},
 	}},
 	{Name: "a node is replaced by another process of its name", steps: []step{
 		{Twin, 0, 0, one, 3 * sec, 6 * sec},
@@ -115,9 +115,9 @@ var Recipes = slices.Concat([]Recipe{
 	}},
 	{Name: "the coordinator reconnects while a node joins", steps: []step{
 		{Crash, 0, 0, one, ms, 50 * ms},
-		{Late, 150 * ms, 200 * ms, nodes, sec, 3 * sec},
-		{Lag, 150 * ms, 200 * ms, anyone, sec, 2 * sec},
-		{Reset, 200 * ms, 900 * ms, coordinator, 0, 0},
+		{NoLeader, 245 * ms, 250 * ms, nodes, 30 * ms, 100 * ms},
+		{Reset, 250 * ms, 260 * ms, coordinator, 0, 0},
+		{StallOut, 270 * ms, 300 * ms, coordinator, 200 * ms, 700 * ms},
 	}},
 	{Name: "somebody writes to the buckets", steps: []step{
 		{Meddle, 0, sec, anyone, 0, 0},
