@@ -95,7 +95,8 @@ func (c *client) update(k *kid, tries int) {
 			c.w.tell("", "client: %s is changed", k.name)
 			c.w.check.updateAcked(k)
 		case r.Error.Code == protocol.CodeNotFound:
-			k.stale = true // it may be there, and be changed, when another coordinator looks
+			k.stale = true                                        // it may be there, and be changed, when another coordinator looks,
+			k.shared = k.shared || !k.next.Redundancy.Exclusive() // or have been before it was deleted
 		default:
 			c.again(k, tries, func() { c.update(k, tries+1) })
 			return
