@@ -212,6 +212,7 @@ func (c *Coordinator) show(connected bool) {
 func (c *Coordinator) work(ctx context.Context, s Session) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &loop{c: c, ctx: ctx, session: s, inbox: newInbox(c.cfg.Refused.Count), controls: map[uint64]controlAnswer{}, beats: map[uint64]beatAnswer{}}
+	l.begin(s)
 	defer func() {
 		cancel()
 		l.inbox.close()

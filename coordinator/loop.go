@@ -30,8 +30,12 @@ type loop struct {
 	ctx     context.Context
 	session Session
 	inbox   *inbox
-	ops     sync.WaitGroup // what is carried out beside the loop
-	leads   chan struct{}  // closed when the last Lead has been carried out; nil before the first
+	ops     sync.WaitGroup   // what is carried out beside the loop
+	over    *sync.WaitGroup  // and of that, what is over the present session
+	to      Session          // that is to follow on the present one; nil: none
+	ending  <-chan struct{}  // closed when the present one is going to end
+	turns   chan func() bool // what the loop is to do for a transfer; false: the session is over
+	leads   chan struct{}    // closed when the last Lead has been carried out; nil before the first
 
 	ids      uint64
 	beats    map[uint64]beatAnswer
@@ -56,6 +60,12 @@ func (l *loop) run() (bool, error) {
 			return false, l.ctx.Err()
 		case <-l.session.Done():
 			return false, nil
+		case <-l.ending:
+			l.transfer()
+		case turn := <-l.turns:
+			if !turn() {
+				return false, nil
+			}
 		case <-drain:
 			drain = nil
 			l.step(view.Drain{})
@@ -158,6 +168,8 @@ func (l *loop) atOnce(a view.Action) bool {
 		}
 	case view.Wake:
 		_ = l.session.Wake(a.Node) // as with Probe
+	case view.Retire:
+		l.retire()
 	case view.AnnounceMode:
 		l.message(l.c.subjects.Mode(a.Message.Child), a.Message)
 	case view.AnnounceEvent:
@@ -246,35 +258,36 @@ const (
 
 // start carries out an action beside the loop; its result comes back as an event.
 func (l *loop) start(a view.Action) {
+	s := l.session
 	switch a := a.(type) {
 	case view.Load:
 		l.beside(min(loadWait<<min(a.Try, 8), loadMost), func(ctx context.Context) view.Event {
-			records, last, err := l.session.Since(ctx, a.Bucket, a.After)
+			records, last, err := s.Since(ctx, a.Bucket, a.After)
 			return view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.ReadKey:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
-			r, err := l.session.ReadKey(ctx, a.Bucket, a.Key)
+			r, err := s.ReadKey(ctx, a.Bucket, a.Key)
 			return view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: r, Outcome: outcome(err)}
 		})
 	case view.WriteNode:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
-			rev, err := l.session.WriteNode(ctx, a.Record, a.Last)
+			rev, err := s.WriteNode(ctx, a.Record, a.Last)
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.DropNode:
 		l.beside(shortWait, func(ctx context.Context) view.Event {
-			rev, err := l.session.DropNode(ctx, a.Node, a.Last)
+			rev, err := s.DropNode(ctx, a.Node, a.Last)
 			return view.NodeDropped{Drop: a, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.CommitWrites:
 		l.beside(writeWait(a.Writes), func(ctx context.Context) view.Event {
-			rev, err := l.session.Commit(ctx, a.Writes)
+			rev, err := s.Commit(ctx, a.Writes)
 			return view.Committed{Nonce: a.Nonce, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.WriteSpecs:
 		l.beside(writeWait(a.Writes), func(ctx context.Context) view.Event {
-			rev, err := l.session.WriteSpecs(ctx, a.Writes)
+			rev, err := s.WriteSpecs(ctx, a.Writes)
 			return view.SpecsWritten{ID: a.ID, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
 	default:
@@ -283,38 +296,44 @@ func (l *loop) start(a view.Action) {
 }
 
 func (l *loop) startPeer(a view.Action) {
+	s := l.session
 	switch a := a.(type) {
 	case view.SendBeat:
 		a.Beat.Report = l.c.report().AlsoWaiting(a.Missing)
 		l.beside(shortWait, func(ctx context.Context) view.Event {
-			answer, err := l.session.Beat(ctx, a.Beat)
+			answer, err := s.Beat(ctx, a.Beat)
 			return view.BeatAnswered{Number: a.Beat.Number, Answer: answer, Outcome: outcome(err)}
 		})
 	case view.Ping:
+		if l.to != nil && a.Conn == l.to.Conn() {
+			s = l.to
+		}
 		l.beside(protocol.Contact, func(ctx context.Context) view.Event {
-			return view.Pinged{Outcome: outcome(l.session.Ping(ctx))}
+			return view.Pinged{Conn: a.Conn, Outcome: outcome(s.Ping(ctx))}
 		})
+	case view.Carry:
+		l.carry()
 	case view.AskConn:
 		l.beside(askWait, func(ctx context.Context) view.Event {
-			evidence := evidenceOf(ctx, func(ctx context.Context) (view.Evidence, error) { return l.session.Connected(ctx, a.Conn) })
+			evidence := evidenceOf(ctx, func(ctx context.Context) (view.Evidence, error) { return s.Connected(ctx, a.Conn) })
 			return view.ConnAnswered{Node: a.Node, Conn: a.Conn, Evidence: evidence}
 		})
 	case view.Kick:
 		l.beside(askWait, func(ctx context.Context) view.Event {
-			err := l.session.Kick(ctx, a.Node, a.Conn)
+			err := s.Kick(ctx, a.Node, a.Conn)
 			return view.Kicked{Node: a.Node, Conn: a.Conn, Outcome: outcome(err)}
 		})
 	case view.Lead:
 		if !a.On {
 			l.dropControls()
 		}
-		l.lead(a.On)
+		l.lead(s, a.On)
 	}
 }
 
 // lead starts or ends to listen as the coordinator, beside the loop but never before what was asked for
 // last is done: whoever holds the role again must not be made deaf by the end of the time before.
-func (l *loop) lead(on bool) {
+func (l *loop) lead(s Session, on bool) {
 	before, done := l.leads, make(chan struct{})
 	l.leads = done
 	l.ops.Go(func() {
@@ -322,14 +341,14 @@ func (l *loop) lead(on bool) {
 		if before != nil {
 			<-before
 		}
-		l.inbox.put(input{event: l.listen(on)})
+		l.inbox.put(input{event: l.listen(s, on)})
 	})
 }
 
-func (l *loop) listen(on bool) view.Event {
+func (l *loop) listen(s Session, on bool) view.Event {
 	ctx, cancel := context.WithTimeout(l.ctx, shortWait)
 	defer cancel()
-	err := l.session.Lead(ctx, on)
+	err := s.Lead(ctx, on)
 	if err == nil {
 		return view.Tick{}
 	}
@@ -350,7 +369,10 @@ func writeWait(writes []view.Write) time.Duration {
 }
 
 func (l *loop) beside(limit time.Duration, do func(context.Context) view.Event) {
+	over := l.over
+	over.Add(1)
 	l.ops.Go(func() {
+		defer over.Done()
 		ctx, cancel := context.WithTimeout(l.ctx, limit)
 		defer cancel()
 		l.inbox.put(input{event: do(ctx)})

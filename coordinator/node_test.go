@@ -28,6 +28,7 @@ type local struct {
 	view  uint64
 	told  map[string]protocol.Assignment
 	until int64
+	lost  int // how often trust was taken away
 	held  bool
 	on    func()
 }
@@ -56,7 +57,16 @@ func (*local) Members(protocol.Incarnation, []protocol.Incarnation) {}
 func (l *local) Trust(until int64, _ string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.until > time.Now().UnixNano() && until == 0 {
+		l.lost++
+	}
 	l.until = until
+}
+
+func (l *local) losses() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
 }
 
 func (l *local) Report() protocol.Report {
@@ -156,8 +166,12 @@ func (n *node) open(context.Context) (coordinator.Session, error) {
 	return s, nil
 }
 
+// close closes the last session, and all before it.
 func (n *node) close() {
-	if s := n.session(); s != nil {
+	n.mu.Lock()
+	all := slices.Clone(n.sessions)
+	n.mu.Unlock()
+	for _, s := range all {
 		s.Close()
 	}
 }

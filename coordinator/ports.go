@@ -41,6 +41,24 @@ type Session interface {
 	Done() <-chan struct{}
 }
 
+// Transferable is a Session that hears ahead that its server is going to close it, and can have another one take its place.
+type Transferable interface {
+	Session
+	// Ending is closed when the server is going to close the connection.
+	Ending() <-chan struct{}
+	// Beside opens a second session of the same node, at another server if there is one, and has it deliver what arrives to h, as
+	// Serve does. No request reaches the running side over it before Carry. The end of either is that of both, until Part.
+	Beside(ctx context.Context, h Handler) (Session, error)
+	// Carry has the running side take its requests over the session that Beside opened, and returns when none arrives over
+	// this one any more. At each instant one of the two takes them.
+	Carry(ctx context.Context) error
+	// Part says that the session that Beside opened goes on without this one. It returns at once.
+	Part()
+	// Retire ends this session after Part: at once if ctx ends, otherwise when those who asked over it have their answers, if that
+	// does not take long.
+	Retire(ctx context.Context)
+}
+
 // Store is the hub's buckets. Every conditional write is decided by the stream's leader.
 type Store interface {
 	// Commit stores writes in the placement bucket in the order given, all or none. At most

@@ -70,8 +70,12 @@ type (
 	Probe struct{ Node string }
 	// Wake asks a node for a heartbeat now.
 	Wake struct{ Node string }
-	// Ping asks this node's own server for a sign of life; answered by Pinged.
-	Ping struct{}
+	// Ping asks the server of one of this node's connections for a sign of life; answered by Pinged.
+	Ping struct{ Conn protocol.Conn }
+	// Carry has the running side take requests over the second connection, and then leave the first; answered by Carried.
+	Carry struct{}
+	// Retire leaves the first connection: from here on all is done over the second one.
+	Retire struct{}
 	// AskConn asks the server of a connection whether it is still open; answered by ConnAnswered.
 	AskConn struct {
 		Node string
@@ -147,6 +151,8 @@ func (AnswerControl) action() {}
 func (IgnoreControl) action() {}
 func (Wake) action()          {}
 func (Ping) action()          {}
+func (Carry) action()         {}
+func (Retire) action()        {}
 func (Probe) action()         {}
 func (AskConn) action()       {}
 func (Kick) action()          {}

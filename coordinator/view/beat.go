@@ -21,7 +21,8 @@ type beats struct {
 	refusals int           // how often since then
 	asked    bool          // one has ended, however it did
 	silent   int           // attempts without an answer since the last one
-	view     uint64        // the newest view when the one under way was sent
+	view     uint64        // the newest view when the one under way was sent,
+	conn     protocol.Conn // and the connection that it names
 	behind   int           // answers in a row by a coordinator that knew an older one
 }
 
@@ -58,7 +59,7 @@ func (m *Machine) beatDue() {
 		return
 	}
 	b.busy, b.soon = true, false
-	b.sent, b.view = m.now.Mono, m.viewNumber()
+	b.sent, b.view, b.conn = m.now.Mono, m.viewNumber(), *m.conn
 	b.number++
 	b.next = m.now.Mono + m.settings().Heartbeat.Std()
 	m.do(SendBeat{Missing: m.missing(), Beat: protocol.Beat{
@@ -143,6 +144,7 @@ func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	b.answered, b.taken, b.behind = b.sent, 0, 0
 	m.renew(b.sent, m.settings().Lease.Std())
 	m.vouched(a.Record)
+	m.transferHeard(b.conn)
 	// What the answer before this one knew must have arrived by now.
 	m.history.hinted(b.revision, m.now.Mono)
 	m.specs.hinted(b.specs, m.now.Mono)

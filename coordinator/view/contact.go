@@ -15,7 +15,7 @@ import (
 // So a node trusts itself no longer than protocol.Contact after the last PING that its server answered. A
 // server that gives its clients more time than that has given up none that still trusts itself.
 type contact struct {
-	at   time.Duration // when the last PING that was answered was sent; 0: none over this connection
+	at   time.Duration // when the last PING that was answered was sent; 0: none
 	sent time.Duration // when the one under way was
 	busy bool
 }
@@ -23,19 +23,25 @@ type contact struct {
 // contactEvery is the time between two PINGs, while there is contact.
 const contactEvery = protocol.Contact / 4
 
-// contactDue asks the server for a sign of life when it is time.
+// contactDue asks the server, or both while there are two connections, for a sign of life when it is time.
 func (m *Machine) contactDue() {
-	c := &m.contact
-	if c.busy || m.now.Mono-c.sent < contactEvery && m.now.Mono < m.inContact() {
+	m.ping(&m.contact, *m.conn)
+	if t := m.transfer; t != nil {
+		m.ping(&t.contact, t.conn)
+	}
+}
+
+func (m *Machine) ping(c *contact, conn protocol.Conn) {
+	if c.busy || m.now.Mono-c.sent < contactEvery && m.now.Mono < m.contactUntil(c) {
 		return
 	}
 	c.busy, c.sent = true, m.now.Mono
-	m.do(Ping{})
+	m.do(Ping{Conn: conn})
 }
 
 func (m *Machine) pinged(e Pinged) {
-	c := &m.contact
-	if !c.busy {
+	c := m.contactOver(e.Conn)
+	if c == nil || !c.busy {
 		return // of a connection that is no more
 	}
 	c.busy = false
@@ -44,14 +50,38 @@ func (m *Machine) pinged(e Pinged) {
 	}
 }
 
-// inContact returns until when the touch with the server lasts. A hub that takes no closed connection as proof
-// needs none.
+// contactOver returns the touch that there is over a connection; nil if this node has no such connection.
+func (m *Machine) contactOver(conn protocol.Conn) *contact {
+	switch t := m.transfer; {
+	case m.conn != nil && *m.conn == conn:
+		return &m.contact
+	case t != nil && t.conn == conn:
+		return &t.contact
+	}
+	return nil
+}
+
+// inContact returns until when the touch with the server lasts; that with both while others may know this node by either
+// connection.
 func (m *Machine) inContact() time.Duration {
+	until := m.contactUntil(&m.contact)
+	switch t := m.transfer; {
+	case t == nil || !t.begun:
+		return until
+	case m.cfg.Unsafe.TransferOnOne:
+		return max(until, m.contactUntil(&t.contact))
+	default:
+		return min(until, m.contactUntil(&t.contact))
+	}
+}
+
+// contactUntil returns until when the touch over one connection lasts. A hub that takes no closed connection as proof needs none.
+func (m *Machine) contactUntil(c *contact) time.Duration {
 	switch {
 	case m.cfg.Unsafe.NoContact || !m.settings().Failover.Proves():
 		return forever
-	case m.contact.at == 0:
+	case c.at == 0:
 		return 0
 	}
-	return m.contact.at + protocol.Contact - m.margin(protocol.Contact)
+	return c.at + protocol.Contact - m.margin(protocol.Contact)
 }

@@ -6,6 +6,7 @@
 //   - machine.go: Step, and which part of the machine takes which event; event.go and action.go: what those are
 //   - history.go, feed.go: what was committed, as this node follows it
 //   - beat.go, key.go: the heartbeat and the own record, the two keepers of a lease; trust.go: what follows from them
+//   - contact.go, transfer.go: what trust asks of the connection, and how a node goes from one to another
 //   - takeover.go, missed.go: a node that watches the coordinator, and takes its place; pledge.go: how members give one up
 //   - lead.go: the coordinator; peer.go: a node that it watches, and how one is removed; members.go: who joins and departs;
 //     grant.go: how a heartbeat is answered; authority.go: what the coordinator's own acting rests on

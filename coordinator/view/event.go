@@ -54,7 +54,11 @@ type (
 		Conn   protocol.Conn
 		Domain string
 	}
-	// Disconnected says that it has none any more.
+	// Beside says that this node has a second connection, because the server of the first is going to close that: it is to go there.
+	Beside struct{ Conn protocol.Conn }
+	// Carried says that the running side has left the first one; it answers a Carry.
+	Carried struct{}
+	// Disconnected says that this node has no connection any more, or has lost one of two.
 	Disconnected struct{}
 	// Drain says that this node is going to leave: what it has is to be handed over.
 	Drain struct{}
@@ -140,7 +144,10 @@ type (
 	// Woken says that the coordinator asks for a heartbeat now.
 	Woken struct{}
 	// Pinged answers a Ping.
-	Pinged struct{ Outcome Outcome }
+	Pinged struct {
+		Conn    protocol.Conn
+		Outcome Outcome
+	}
 	// ConnAnswered answers an AskConn.
 	ConnAnswered struct {
 		Node     string
@@ -161,6 +168,8 @@ type (
 
 func (Tick) event()            {}
 func (Connected) event()       {}
+func (Beside) event()          {}
+func (Carried) event()         {}
 func (Disconnected) event()    {}
 func (Drain) event()           {}
 func (Leave) event()           {}

@@ -184,7 +184,7 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 	if e.Revision <= k.floor {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
-	k.claimed, k.last = true, written{sent: k.sent, revision: e.Revision, beat: k.beat, fresh: true}
+	k.claimed, k.last = true, written{sent: k.sent, revision: e.Revision, beat: k.beat, fresh: m.namesConn(&e.Write.Record)}
 	m.nodeStored(recordOf(e.Write.Record, e.Revision))
 	if e.Write.Record.Status == protocol.Left {
 		m.hasLeft()
@@ -196,10 +196,12 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 		}
 		return
 	}
-	k.fresh, k.accepted = true, k.sent
+	k.fresh, k.accepted = k.last.fresh, k.sent
+	k.urgent = k.urgent || !k.fresh
 	if m.lead == nil {
 		m.renew(k.sent, m.settings().Lease.Std())
 	}
+	m.transferRecorded(e.Write.Record.Conn)
 }
 
 // doubts notes that a fence may have stood under the own key that this node has not read.

@@ -51,11 +51,13 @@ type Machine struct {
 	time       string // of now, once it is asked for
 	out        []Action
 
-	conn    *protocol.Conn // nil while offline
-	history *History
-	specs   *Specs
-	nodes   *Nodes
-	loads   map[protocol.Bucket]*load
+	conn *protocol.Conn // nil while offline
+	// transfer is under way to another connection; nil if none is.
+	transfer *transfer
+	history  *History
+	specs    *Specs
+	nodes    *Nodes
+	loads    map[protocol.Bucket]*load
 
 	contact contact
 	touched time.Duration // when there was contact last, over whatever connection; 0: never
@@ -130,6 +132,10 @@ func (m *Machine) Step(now Now, e Event) []Action {
 	case Connected:
 		m.connect(e.Conn)
 		m.domain = cmp.Or(e.Domain, m.domain)
+	case Beside:
+		m.beside(e.Conn)
+	case Carried:
+		m.carried()
 	case Disconnected:
 		m.disconnect()
 	case Drain:
@@ -198,6 +204,7 @@ func (m *Machine) hears(node string) bool { return m.lead != nil && m.lead.peers
 // proceed does what is due, whatever happened last.
 func (m *Machine) proceed() {
 	m.contactDue()
+	m.transferDue()
 	m.loadDue()
 	m.troublesDue()
 	if m.lead != nil {
@@ -302,7 +309,7 @@ func (m *Machine) connect(c protocol.Conn) {
 	if away := m.now.Mono - m.touched; m.touched > 0 && away > awayMost {
 		m.startAnew("away for " + away.Round(time.Second).String())
 	}
-	m.conn, m.contact = &c, contact{}
+	m.conn, m.contact, m.transfer = &c, contact{}, nil
 	m.pace.steady = m.now.Mono
 	m.beats.reset()
 	m.coord.reset()
@@ -310,7 +317,7 @@ func (m *Machine) connect(c protocol.Conn) {
 
 // disconnect ends what rested on the connection: trust at once, and the coordinator's word.
 func (m *Machine) disconnect() {
-	m.conn, m.contact = nil, contact{}
+	m.conn, m.contact, m.transfer = nil, contact{}, nil
 	if !m.cfg.Unsafe.KeepTrust {
 		m.trust.drop("disconnected")
 	}
@@ -352,6 +359,9 @@ func (m *Machine) reincarnate(why string) {
 	}
 	m.self.ID = m.cfg.Keys.NewID()
 	m.key = ownKey{}
+	if m.transfer != nil {
+		m.transfer.recorded, m.transfer.heard = false, false
+	}
 	m.beats.reset()
 	m.coord.reset()
 	m.local.reset()

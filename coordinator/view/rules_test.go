@@ -32,6 +32,7 @@ func TestMachine_StoriesNeedTheirRules(t *testing.T) {
 		{"BelieveViews", "foreign_values", true, func(u *view.Unsafe) { u.BelieveViews = true }},
 		{"BelieveRecords", "foreign_values", false, func(u *view.Unsafe) { u.BelieveRecords = true }},
 		{"PutBack", "put_back", false, func(u *view.Unsafe) { u.PutBack = true }},
+		{"TransferOnOne", "transfer_second_lost", true, func(u *view.Unsafe) { u.TransferOnOne = true }},
 		{"OldFences", "fence_hidden", true, func(u *view.Unsafe) { u.OldFences = true }},
 		{"VouchOverForeign", "view_hidden", false, func(u *view.Unsafe) { u.VouchOverForeign = true }},
 		{"NumberByView", "history_replaced", false, func(u *view.Unsafe) { u.NumberByView = true }},

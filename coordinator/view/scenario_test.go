@@ -162,9 +162,12 @@ func (w *world) tick(d string) error {
 func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 	switch d.Cmd {
 	case "kill": // its connection is seen to be closed
-		conn := *p.conn
+		conn, second := *p.conn, p.second
 		w.end(p)
 		w.shut(conn)
+		if second != nil {
+			w.shut(*second)
+		}
 	case "lose": // with its machine: the servers see nothing
 		w.end(p)
 	case "freeze":
@@ -200,6 +203,12 @@ func (w *world) nodeCommand(d *datadriven.TestData, p *process) error {
 		p.disconnect()
 	case "reconnect":
 		p.connect()
+	case "beside": // it opens a second connection, to go there
+		p.openSecond()
+	case "carried": // its running side has gone there
+		p.gets(view.Carried{})
+	case "give-up-second": // the server of the second connection gives it up, and the process does not hear of that
+		w.shut(*p.second)
 	case "drain": // it is going to leave; "ask drain" asks the coordinator to drain a node that stays
 		p.gets(view.Drain{})
 	case "leave":

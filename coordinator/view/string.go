@@ -29,6 +29,8 @@ func (r Record) String() string {
 
 func (Tick) String() string           { return "tick" }
 func (e Connected) String() string    { return "connected as " + connText(e.Conn) }
+func (e Beside) String() string       { return "connected beside as " + connText(e.Conn) }
+func (Carried) String() string        { return "carried over" }
 func (Disconnected) String() string   { return "disconnected" }
 func (Drain) String() string          { return "drain" }
 func (Leave) String() string          { return "leave" }
@@ -81,7 +83,9 @@ func (e BeatReceived) String() string {
 	return fmt.Sprintf("beat %d of %s", e.Beat.Number, inText(e.Beat.Incarnation))
 }
 
-func (e Pinged) String() string { return fmt.Sprintf("the server is pinged: %v", e.Outcome) }
+func (e Pinged) String() string {
+	return fmt.Sprintf("the server of %s is pinged: %v", connText(e.Conn), e.Outcome)
+}
 
 func (e ConnReported) String() string { return connText(e.Conn) + " is reported closed" }
 
@@ -138,7 +142,9 @@ func (a AnswerControl) String() string {
 }
 
 func (a Wake) String() string  { return "wake " + a.Node }
-func (Ping) String() string    { return "ping the server" }
+func (a Ping) String() string  { return "ping the server of " + connText(a.Conn) }
+func (Carry) String() string   { return "carry over" }
+func (Retire) String() string  { return "retire the old connection" }
 func (a Probe) String() string { return "probe " + a.Node }
 func (a Kick) String() string  { return "kick " + connText(a.Conn) + " of " + a.Node }
 

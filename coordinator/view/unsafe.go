@@ -53,6 +53,8 @@ type Unsafe struct {
 	HiddenRecords  bool // a record that may hide the coordinator's last one is taken as if it hid none
 	NewcomersProve bool // a newcomer takes the closing of the coordinator's connection as proof
 	ReportProves   bool // a report of a closed connection is proof, whoever sent it
+	TransferUntold bool // a node leaves a connection before those who may judge it know of the other one
+	TransferOnOne  bool // a node on its way from one connection to another needs only one of them
 	ChangeMembers  bool // members change before the coordinator's record names its connection
 
 	// Other hubs of the name.

@@ -17,6 +17,7 @@ type process struct {
 	local     local
 	said      protocol.Report
 	conn      *protocol.Conn // nil: none
+	second    *protocol.Conn // to which it is on its way
 	session   int            // grows with each connection
 	lead      bool
 	frozen    bool     // it doesn't run: SIGSTOP
@@ -51,12 +52,23 @@ func (p *process) connect() {
 // disconnect ends the connection; the process knows, or will when it wakes.
 func (p *process) disconnect() {
 	p.w.shut(*p.conn)
-	p.kicked = false
+	if p.second != nil {
+		p.w.shut(*p.second)
+	}
+	p.kicked, p.second = false, nil
 	p.conn, p.lead, p.said = nil, false, protocol.Report{}
 	p.session++
 	clear(p.beats)
 	clear(p.asks)
 	p.run(func() { p.step(view.Disconnected{}) })
+}
+
+// openSecond opens a second connection, to which the process is to go.
+func (p *process) openSecond() {
+	p.w.conns++
+	p.second = &protocol.Conn{Server: "S2", Client: p.w.conns}
+	p.w.open[*p.second] = true
+	p.gets(view.Beside{Conn: *p.second})
 }
 
 // run does something in the process, or when it wakes.
@@ -110,7 +122,7 @@ func telling(a view.Action) bool {
 	case view.Assign:
 		return len(a.Changes) > 0 || a.Reset
 	case view.CommitWrites, view.WriteSpecs, view.DropNode, view.Lead, view.StandIn, view.AnnounceMode, view.AnnounceEvent,
-		view.Admitted, view.Refused, view.HasLeft, view.Note, view.Kick:
+		view.Admitted, view.Refused, view.HasLeft, view.Note, view.Kick, view.Carry, view.Retire:
 		return true
 	}
 	return false
@@ -135,6 +147,9 @@ func (p *process) carryOut(a view.Action) {
 		p.w.answered(p, a)
 	case view.Lead:
 		p.lead = a.On
+	case view.Retire:
+		p.w.shut(*p.conn)
+		p.conn, p.second, p.lead = p.second, nil, false
 	case view.Probe:
 		p.probe(a.Node)
 	case view.Wake:
@@ -187,8 +202,8 @@ const patience = 500 * time.Millisecond
 func (p *process) begin(a view.Action) {
 	w := p.w
 	_, beat := a.(view.SendBeat)
-	_, ping := a.(view.Ping) // the own server is always there
-	if p.conn != nil && !w.open[*p.conn] || !ping && (p.cut || (p.astray() || p.unfed) && !beat) {
+	ping, pings := a.(view.Ping) // the own server is always there
+	if p.conn != nil && !w.open[*p.conn] || pings && !w.open[ping.Conn] || !pings && (p.cut || (p.astray() || p.unfed) && !beat) {
 		p.lose(a)
 		return
 	}
@@ -217,7 +232,7 @@ func (p *process) begin(a view.Action) {
 	case view.SendBeat:
 		p.beat(a)
 	case view.Ping:
-		p.gets(view.Pinged{})
+		p.gets(view.Pinged{Conn: a.Conn})
 	case view.AskConn:
 		done := p.beside(patience/2, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
 		if e := w.evidence(a.Conn); e != view.Unknown {
@@ -256,7 +271,7 @@ func (p *process) lose(a view.Action) {
 	case view.SendBeat:
 		late = view.BeatAnswered{Number: a.Beat.Number, Outcome: view.OutcomeUnknown}
 	case view.Ping:
-		late = view.Pinged{Outcome: view.OutcomeUnknown}
+		late = view.Pinged{Conn: a.Conn, Outcome: view.OutcomeUnknown}
 	case view.AskConn:
 		late = view.ConnAnswered{Node: a.Node, Conn: a.Conn}
 	case view.Kick:

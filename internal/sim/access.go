@@ -92,4 +92,6 @@ func (w *world) forge() {
 
 // unaware reports whether the process does not know yet that its server closed its connection. What it still
 // serves then is what failover fast leaves to the epoch.
-func (p *process) unaware() bool { return p.w.access() && p.conn != nil && p.conn.kicked }
+func (p *process) unaware() bool {
+	return p.w.access() && (p.conn != nil && p.conn.kicked || p.second != nil && p.second.kicked)
+}

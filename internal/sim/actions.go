@@ -51,6 +51,8 @@ func (p *process) carryOut(a view.Action) {
 		p.refused(a.Problem)
 	case view.HasLeft:
 		p.hasLeft()
+	case view.Retire:
+		p.retire()
 	case view.Note:
 		p.w.tell(p.name, "says: %s", a.Text)
 	case view.AnnounceMode, view.AnnounceEvent, view.Admitted, view.StandIn:
@@ -98,8 +100,13 @@ func (p *process) begin(a view.Action) {
 	case view.SendBeat:
 		p.sendBeat(c, a)
 	case view.Ping:
-		done := p.beside(int64(protocol.Contact), view.Pinged{Outcome: view.OutcomeUnknown})
-		c.ping(func() { done(view.Pinged{}) })
+		if p.second != nil && a.Conn == p.second.id {
+			c = p.second
+		}
+		done := p.beside(int64(protocol.Contact), view.Pinged{Conn: a.Conn, Outcome: view.OutcomeUnknown})
+		c.ping(func() { done(view.Pinged{Conn: a.Conn}) })
+	case view.Carry:
+		p.carry()
 	case view.AskConn:
 		done := p.beside(askWait, view.ConnAnswered{Node: a.Node, Conn: a.Conn})
 		p.w.evidence(c, a.Conn, func(e view.Evidence) {
@@ -257,9 +264,11 @@ func (p *process) refused(why protocol.Problem) {
 	if !p.w.taken(p) {
 		p.w.breach(RuleJoin, "%s (process %d) is refused: %s", p.name, p.number, why.Message)
 	}
-	c := p.conn
+	open := p.open()
 	p.host.detach()
-	p.w.in(p.w.between(0, 2*ms), c.ends)
+	for _, c := range open {
+		p.w.in(p.w.between(0, 2*ms), c.ends)
+	}
 	p.end()
 	p.w.in(sec, func() { p.w.boot(p.name) })
 }
@@ -275,9 +284,9 @@ func (w *world) taken(p *process) bool {
 func (p *process) hasLeft() {
 	p.left = true
 	p.w.tell(p.name, "has left")
-	c := p.conn
+	open := p.open()
 	p.host.detach()
-	if c != nil {
+	for _, c := range open {
 		p.w.in(p.w.between(0, 2*ms), c.ends)
 	}
 	p.end()

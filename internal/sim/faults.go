@@ -22,7 +22,7 @@ func (w *world) play() {
 
 func (w *world) strike(f Fault) {
 	name := w.target(f.A)
-	if f.Kind <= StallOut {
+	if f.Kind <= StallOut || f.Kind == Transfer {
 		if p := w.running[name]; p != nil {
 			w.strikeProcess(p, f)
 		}
@@ -190,6 +190,8 @@ func (w *world) strikeProcess(p *process, f Fault) {
 		p.deaf = max(p.deaf, w.now+f.For)
 	case Behind:
 		p.behind = max(p.behind, w.now+f.For)
+	case Transfer:
+		p.arrived(func() { p.transfer(f) })
 	case Kick:
 		p.pause(f.For)
 		if c := p.conn; c != nil && (w.access() || w.plan.Config.Failover == protocol.FailoverStrict) {

@@ -40,18 +40,19 @@ func (s *server) crash() {
 
 // conn is a client's connection to a server.
 type conn struct {
-	srv    *server
-	id     protocol.Conn
-	proc   *process                  // nil: the outside client's
-	number uint64                    // of the process's connections
-	open   bool                      // as the server sees it
-	kicked bool                      // the server closed it without its client's doing
-	ready  bool                      // the process listens
-	lead   bool                      // it listens to what the coordinator hears
-	leads  bool                      // it asked to
-	outAt  int64                     // nothing leaves the client before
-	inAt   int64                     // nothing reaches it before
-	told   map[protocol.Bucket]int64 // when the last record of each stream reaches it
+	srv     *server
+	id      protocol.Conn
+	proc    *process                  // nil: the outside client's
+	number  uint64                    // of the process's connections
+	open    bool                      // as the server sees it
+	kicked  bool                      // the server closed it without its client's doing
+	ready   bool                      // the process listens
+	retired bool                      // another one has taken its place
+	lead    bool                      // it listens to what the coordinator hears
+	leads   bool                      // it asked to
+	outAt   int64                     // nothing leaves the client before
+	inAt    int64                     // nothing reaches it before
+	told    map[protocol.Bucket]int64 // when the last record of each stream reaches it
 }
 
 func (s *server) accept(p *process) *conn {
@@ -158,7 +159,7 @@ func (w *world) hand(to *conn, do func()) {
 		do()
 	default:
 		to.proc.arrived(func() {
-			if to.proc.conn == to {
+			if to.proc.conn == to || to.isSecond() || to.retired {
 				do()
 			}
 		})

@@ -97,6 +97,7 @@ const (
 	OwnKeys       // somebody stores foreign values under nodes' own keys in a loop
 	ChangeChild   // somebody asks for a child to be something else
 	SetHub        // somebody asks for another configuration
+	Transfer      // a node's server is going to close its connection, and the node goes to another server first
 	kinds
 )
 
@@ -107,7 +108,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full", "sick", "own keys", "change child", "set hub",
+	"slow stop", "unflushed", "full", "sick", "own keys", "change child", "set hub", "transfer",
 }
 
 // String returns the kind's name.
@@ -191,6 +192,7 @@ func PlanOf(seed uint64) Plan {
 	p.ownKeys(rand.New(rand.NewPCG(seed, 16)))
 	p.changes(rand.New(rand.NewPCG(seed, 21)))
 	p.settings(rand.New(rand.NewPCG(seed, 22)))
+	p.transfers(rand.New(rand.NewPCG(seed, 23)))
 	return p
 }
 
@@ -260,7 +262,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes)-len(changeRecipes)-len(settingRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes)-len(changeRecipes)-len(settingRecipes)-len(transferRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

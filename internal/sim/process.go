@@ -45,6 +45,9 @@ type process struct {
 	stop    int64    // for how long it pauses then
 
 	conn     *conn
+	second   *conn   // to which it is on its way; nil: none
+	retired  []*conn // those before, over which nothing new is done
+	up       bool    // the loop works over the connection
 	conns    uint64
 	session  uint64 // grows with each connection and each end of one
 	dialing  bool
@@ -238,7 +241,8 @@ func (p *process) pause(d int64) {
 	p.paused = true
 	p.pauses++
 	p.host.tainted()
-	if c, n := p.conn, p.pauses; c != nil {
+	n := p.pauses
+	for _, c := range p.open() {
 		c.giveUp(d, func() bool { return p.paused && p.pauses == n })
 	}
 	p.w.tell(p.name, "process %d is paused for %v", p.number, time.Duration(d).Round(time.Millisecond))
@@ -290,7 +294,7 @@ func (p *process) crash(noticed bool) {
 	}
 	p.w.tell(p.name, "process %d crashes%s", p.number, map[bool]string{true: "", false: ", and its server does not notice"}[noticed])
 	p.end()
-	if c := p.conn; c != nil {
+	for _, c := range p.open() {
 		d := p.w.between(0, 2*ms)
 		if !noticed {
 			d = p.w.between(20*sec, 60*sec)

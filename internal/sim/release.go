@@ -70,7 +70,7 @@ func (h *host) askRound(node string, pause int64) {
 	h.p.after(askTimeout, again)
 	u := &h.p.w.unsafe
 	h.send(c, node, seal(h.p, req.ID, req), func(a sealed[protocol.ReleaseAnswer]) {
-		if over || h.link != c || a.by != a.msg.ID && !u.BelieveReleases || !a.msg.Answers(&req) && !u.OldReleases {
+		if over || !h.on(c) || a.by != a.msg.ID && !u.BelieveReleases || !a.msg.Answers(&req) && !u.OldReleases {
 			return
 		}
 		if a.msg.Node == node && h.believes(node, a.msg.ID) {
@@ -127,11 +127,11 @@ func (h *host) release(c *conn, m sealed[protocol.ReleaseRequest], answer func(s
 	}
 	left, over := 1, false
 	end := func() {
-		if !over && h.link == c {
+		if !over && h.on(c) {
 			over = true
 			a := protocol.ReleaseAnswer{V: 1, Node: h.p.name, ID: h.peers.self, To: r.ID, Number: r.Number, Released: h.released(r)}
 			h.p.do(func() {
-				if h.link == c {
+				if h.on(c) {
 					answer(seal(h.p, a.ID, a))
 				}
 			})

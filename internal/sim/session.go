@@ -53,6 +53,7 @@ func (p *process) opened(s *server) {
 			if p.session == session {
 				p.backOff = 5 * ms
 				p.inLoop(func() {
+					p.up = true
 					p.step(view.Connected{Conn: c.id})
 					p.step(view.LocalReport{Report: p.host.reportNow()})
 					if p.draining {
@@ -70,6 +71,10 @@ func (p *process) opened(s *server) {
 // connLost is what happens when the connection turns out to be closed: the running side hears of it at
 // once, the loop when it comes to it.
 func (p *process) connLost(c *conn) {
+	closed := c
+	if c.isSecond() && !p.left && !p.w.unsafe.View.TransferOnOne {
+		c = p.conn // it needs both
+	}
 	if p.conn != c || p.left || p.w.unsafe.SelfReconnect && p.w.reconnect(c) {
 		return
 	}
@@ -77,7 +82,12 @@ func (p *process) connLost(c *conn) {
 	if c.kicked {
 		p.host.tainted()
 	}
-	p.conn = nil
+	for _, x := range p.open() {
+		if x != closed {
+			p.w.at(max(p.w.now, x.outAt)+p.w.between(0, 2*ms), x.ends)
+		}
+	}
+	p.conn, p.second, p.up = nil, nil, false
 	p.session++
 	p.host.detach()
 	clear(p.beats)

@@ -190,7 +190,7 @@ func (s *slot) subscribe(number uint64, open bool) {
 		}
 		h.p.after(at-h.p.w.now, func() {
 			switch {
-			case h.link != c:
+			case !h.on(c):
 			case open:
 				s.step(replica.Opened{Conn: number, OK: ok})
 			default:
