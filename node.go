@@ -176,11 +176,11 @@ type Node struct {
 	done    chan struct{}
 	err     error
 
-	session *jetstream.Session    // of the present connection; only open uses it
-	learned []string              // servers that the last session was told of; only open uses it
-	watch   sync.WaitGroup        // waits for the session's end
-	known   bool                  // the buckets were found right once
-	trouble atomic.Pointer[error] // why there was no connection, the last time that one was tried
+	session atomic.Pointer[jetstream.Session] // of the present connection
+	learned []string                          // servers that the last session was told of; only open uses it
+	watch   sync.WaitGroup                    // waits for the session's end
+	known   bool                              // the buckets were found right once
+	trouble atomic.Pointer[error]             // why there was no connection, the last time that one was tried
 	leave   sync.Once
 	leaving atomic.Bool
 }
@@ -284,41 +284,50 @@ func (n *Node) open(ctx context.Context) (coordinator.Session, error) {
 		n.trouble.Store(&err)
 		return nil, err
 	}
-	n.known, n.session = true, s
+	n.known = true
+	n.session.Store(s)
 	// A host that is being stopped takes no connection any more; the hub is still to be told that the node has left.
 	if err := n.host.Attach(s.Transport()); err != nil && !errors.Is(err, worker.ErrHostStopped) {
 		n.closeSession()
 		return nil, err
 	}
-	n.watch.Go(func() {
-		<-s.Done()
-		n.host.Detach()
-	})
+	n.watch.Go(func() { n.watchSession(s) })
 	return s, nil
+}
+
+// watchSession has nothing served any more when a session has ended, and none has taken its place.
+func (n *Node) watchSession(s *jetstream.Session) {
+	for next := s; next != nil; next = s.Heir() {
+		s = next
+		n.session.Store(s)
+		<-s.Done()
+	}
+	n.host.Detach()
 }
 
 // givenUp returns the server of the last session if that was given up although its connection stood.
 func (n *Node) givenUp() string {
-	if n.session == nil {
+	s := n.session.Load()
+	if s == nil {
 		return ""
 	}
 	select {
-	case <-n.session.Done():
+	case <-s.Done():
 		return ""
 	default:
-		return n.session.Server()
+		return s.Server()
 	}
 }
 
 func (n *Node) closeSession() {
-	if n.session != nil {
-		if learned := n.session.Learned(); len(learned) > 0 {
+	if s := n.session.Load(); s != nil {
+		if learned := s.Learned(); len(learned) > 0 {
 			n.learned = learned
 		}
-		n.session.Close()
+		s.Close()
 		n.watch.Wait()
 		n.host.Detach()
-		n.session = nil
+		n.session.Store(nil)
 	}
 }
 

@@ -22,6 +22,7 @@ var publishes = map[string]string{
 	"Session.Announce":      "a subject of this hub with a child's or node's name, which the decoders of views, entries and heartbeats have found valid",
 	"Session.interest":      "one fixed subject",
 	"Session.holder":        "one fixed subject",
+	"Session.reaches":       "an inbox of this node's own",
 	"Session.call":          "a subject of JetStream's with the names of a bucket and a consumer of this session's",
 	"Session.bulk":          "the same",
 	"puller.pull":           "the same",

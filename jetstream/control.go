@@ -48,11 +48,14 @@ func (s *Session) relay(r *room, reply string, data []byte) {
 		s.refuse(reply, problem)
 		return
 	}
+	s.relayed.Add(1)
 	err := s.start(func() {
+		defer s.relayed.Add(-1)
 		defer c.leave()
 		s.respond(r.verb, reply, c.data)
 	})
 	if err != nil {
+		s.relayed.Add(-1)
 		c.leave()
 	}
 }

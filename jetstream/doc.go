@@ -1,5 +1,5 @@
 // Package jetstream is phub's only adapter to NATS: it implements coordinator.Session and
-// worker.Transport over one connection that never reconnects.
+// worker.Transport over one connection that never reconnects. Another session may take its place before it ends.
 //
 // A [Session] is opened with [Open], which makes or checks the hub's buckets, and is over when its
 // connection is. Its buckets are key-value buckets as any NATS client knows them, with three

@@ -40,7 +40,7 @@ func (t *Transport) refused(err error) bool {
 	if !ok {
 		return false
 	}
-	child := t.s.subjects.ChildOfRequest(subject)
+	child := t.session().subjects.ChildOfRequest(subject)
 	t.mu.Lock()
 	o := t.subs[child]
 	t.mu.Unlock()
@@ -71,7 +71,7 @@ func (t *Transport) checkAll(cause error) {
 	if t.unchecked > 1 {
 		return
 	}
-	if err := t.s.start(func() { t.check(cause) }); err != nil {
+	if err := t.session().start(func() { t.check(cause) }); err != nil {
 		t.unchecked = 0
 	}
 }
@@ -83,7 +83,7 @@ func (t *Transport) check(cause error) {
 		t.mu.Unlock()
 		t.checkOnce(open, cause)
 		t.mu.Lock()
-		if t.unchecked == seen || t.s.life.Err() != nil {
+		if t.unchecked == seen || t.session().life.Err() != nil {
 			t.unchecked = 0
 			t.mu.Unlock()
 			return
@@ -96,21 +96,21 @@ func (t *Transport) check(cause error) {
 const uncertain = 5 * time.Second
 
 func (t *Transport) checkOnce(open map[string]*openChild, cause error) {
-	ctx, cancel := context.WithTimeout(t.s.life, uncertain)
+	ctx, cancel := context.WithTimeout(t.session().life, uncertain)
 	defer cancel()
-	has, err := t.s.interest(ctx)
+	has, err := t.session().interest(ctx)
 	if err != nil {
-		t.s.log.Warn("the server does not say which subscriptions it refused; the newest count as refused", "hub", t.s.cfg.Hub, "error", err)
+		t.session().log.Warn("the server does not say which subscriptions it refused; the newest count as refused", "hub", t.session().cfg.Hub, "error", err)
 	}
 	found := false
 	for child, o := range open {
-		if err == nil && !has[t.s.subjects.Request(child)] || err != nil && time.Since(o.at) < uncertain {
+		if err == nil && !has[t.session().subjects.Request(child)] || err != nil && time.Since(o.at) < uncertain {
 			found = true
 			t.refuse(child, o, fmt.Errorf("%w: raise max_subs of the account or user, or run more nodes", cause))
 		}
 	}
 	if !found {
-		t.s.log.Warn("NATS refused a subscription, but none of a child", "hub", t.s.cfg.Hub, "node", t.s.cfg.Node, "error", cause)
+		t.session().log.Warn("NATS refused a subscription, but none of a child", "hub", t.session().cfg.Hub, "node", t.session().cfg.Node, "error", cause)
 	}
 }
 

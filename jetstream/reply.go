@@ -31,7 +31,7 @@ func (s *Session) replyIf(valid func(string) error, to string, header nats.Heade
 		s.replyRefused(err)
 		return nil
 	}
-	if err := s.nc.PublishMsg(&nats.Msg{Subject: to, Header: header, Data: data}); err != nil {
+	if err := s.present().nc.PublishMsg(&nats.Msg{Subject: to, Header: header, Data: data}); err != nil {
 		return fmt.Errorf("answer: %w", portError(err))
 	}
 	return nil

@@ -84,7 +84,7 @@ func (s *Session) setLead(on bool) error {
 func (s *Session) endLead() error {
 	var errs []error
 	for _, sub := range s.lead {
-		errs = append(errs, portError(sub.Unsubscribe()))
+		errs = append(errs, portError(sub.Drain())) // what has arrived is still heard
 	}
 	s.lead = nil
 	return errors.Join(errs...)

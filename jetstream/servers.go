@@ -18,6 +18,20 @@ func (s *Session) Server() string { return s.server }
 // credentials.
 func (s *Session) Learned() []string { return s.nc.DiscoveredServers() }
 
+// mostLearned bounds the servers that a session hands on to the next: they may come and go, under other addresses each time.
+const mostLearned = 32
+
+// learnedOf returns the newest of the servers that a session was told of, and those before it.
+func learnedOf(now, before []string) []string {
+	var all []string
+	for _, l := range slices.Concat(now, before) {
+		if !slices.ContainsFunc(all, func(s string) bool { return address(s) == address(l) }) {
+			all = append(all, l)
+		}
+	}
+	return all[:min(len(all), mostLearned)]
+}
+
 // WithLearned adds servers that an earlier connection was told of, as a client that reconnects would use them: with the
 // credentials, and for TLS the host name, of the servers that were named. It must come after the options that say those.
 func WithLearned(learned []string) nats.Option {

@@ -49,7 +49,10 @@ func (svc *service) add(name, subject string, bytes int, handle nats.MsgHandler)
 		handle(m)
 		svc.count(e, time.Since(began))
 	})
-	_, err = limited(subject, pending{roomAskers, bytes}, sub, err)
+	sub, err = limited(subject, pending{roomAskers, bytes}, sub, err)
+	if err == nil {
+		svc.s.endpoints = append(svc.s.endpoints, sub)
+	}
 	return err
 }
 

@@ -108,9 +108,16 @@ type Session struct {
 	// rejections are what NATS refused.
 	rejections rejections
 	mend       mend
-	made       string // in the metadata of buckets that this session makes
-	transport  *Transport
-	probes     string // prefix of the inboxes to which probes are answered
+	made       string        // in the metadata of buckets that this session makes
+	transport  *Transport    // of all sessions of which each took the place of the one before
+	ending     chan struct{} // closed when the server is going to close the connection
+	ends       sync.Once
+	beside     atomic.Pointer[Session] // that is to take this one's place, or did,
+	before     atomic.Pointer[Session] // and whose place this one is to take, or did
+	parted     atomic.Bool             // the one beside goes on without this one
+	endpoints  []*nats.Subscription    // to control requests
+	relayed    atomic.Int64            // control requests that are being handed on
+	probes     string                  // prefix of the inboxes to which probes are answered
 	inboxes    *inboxes
 	replies    refused.Seldom // what is logged of answers that are not sent,
 	overflows  refused.Seldom // of messages that are dropped,
@@ -128,31 +135,39 @@ type Session struct {
 type deniedFunc func(error)
 
 var (
-	_ coordinator.Session = (*Session)(nil)
-	_ worker.Transport    = (*Transport)(nil)
+	_ coordinator.Transferable = (*Session)(nil)
+	_ worker.Transport         = (*Transport)(nil)
 )
 
 // Open dials a connection, tries once, and makes or checks the hub's buckets. An error that is an
 // coordinator.ErrPermanent won't pass by itself; others may. Close the session when it is not needed any more.
 func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := newSession(cfg)
-	nc, err := cfg.Dial(s.options(ctx))
-	if err != nil {
-		s.stop()
-		return nil, dialError(err)
-	}
-	if err := s.begin(ctx, nc); err != nil {
-		s.Close()
+	s.transport = newTransport(s)
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
+// open dials; the session is closed if that fails.
+func (s *Session) open(ctx context.Context) error {
+	nc, err := s.cfg.Dial(s.options(ctx))
+	if err != nil {
+		s.stop()
+		return dialError(err)
+	}
+	if err := s.begin(ctx, nc); err != nil {
+		s.Close()
+		return err
+	}
+	return nil
+}
+
 func newSession(cfg Config) *Session {
-	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
+	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), ending: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
 	s.log, s.mend, s.made = s.cfg.Logger, newMend(), nuid.Next()
 	s.life, s.stop = context.WithCancel(context.Background())
-	s.transport = newTransport(s)
 	return s
 }
 
@@ -173,6 +188,7 @@ func (s *Session) options(ctx context.Context) nats.Option {
 		o.DisconnectedErrCB, o.ReconnectedCB = nil, nil
 		o.ClosedCB = func(*nats.Conn) { s.end() }
 		o.AsyncErrorCB = s.asyncError
+		o.LameDuckModeHandler = func(*nats.Conn) { s.endsSoon() }
 		addLearned(o, s.cfg.Learned)
 		putLast(o, s.cfg.Avoid)
 		return ownInboxes(s.cfg.Hub)(o)
@@ -198,6 +214,7 @@ func (s *Session) begin(ctx context.Context, nc *nats.Conn) error {
 		return err
 	}
 	s.work.Go(s.keepSettings)
+	s.work.Go(s.keepCredentials)
 	if s.cfg.Known {
 		s.work.Go(s.keepBuckets)
 		return nil
@@ -311,6 +328,7 @@ func (s *Session) end() {
 	s.once.Do(func() {
 		s.stop()
 		close(s.done)
+		s.endBoth()
 	})
 }
 
@@ -331,15 +349,26 @@ func (s *Session) Done() <-chan struct{} { return s.done }
 // Transport returns the session's side for requests to this node's replicas.
 func (s *Session) Transport() worker.Transport { return s.transport }
 
-// Close closes the connection at once and waits until all that the session started has ended. It may
+// Close closes the connection at once, and that of a session beside it, and waits until all that they started has ended. It may
 // be called more than once, but not from a handler.
 func (s *Session) Close() {
+	s.shut()
+	if next := s.beside.Load(); next != nil {
+		next.Close()
+	}
+}
+
+// shut closes the session alone.
+func (s *Session) shut() {
 	s.mu.Lock()
 	s.stop() // under the lock: no goroutine is started after it
 	s.mu.Unlock()
 	s.nc.Close()
 	<-s.done
 	s.work.Wait()
+	if s.transport.session() == s {
+		s.transport.work.Wait()
+	}
 }
 
 // start runs f in a goroutine that Close waits for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,8 +21,9 @@ const requestBuffer = 64 << 10 // requests that may wait for the dispatcher
 // worker.Transport. All subscriptions share one channel: a subscription then costs a tenth of the memory
 // of one with a goroutine, and requests stay in order.
 type Transport struct {
-	s        *Session
+	present  atomic.Pointer[Session]
 	requests chan *nats.Msg
+	work     sync.WaitGroup // the dispatcher, which outlives a session that another one takes the place of
 
 	mu    sync.Mutex
 	on    bool
@@ -33,11 +35,16 @@ type Transport struct {
 }
 
 func newTransport(s *Session) *Transport {
-	return &Transport{
-		s: s, requests: make(chan *nats.Msg, requestBuffer),
-		subs: map[string]*openChild{}, marks: map[*nats.Msg]chan struct{}{},
+	t := &Transport{
+		requests: make(chan *nats.Msg, requestBuffer),
+		subs:     map[string]*openChild{}, marks: map[*nats.Msg]chan struct{}{},
 	}
+	t.present.Store(s)
+	return t
 }
+
+// session returns the session over which requests arrive.
+func (t *Transport) session() *Session { return t.present.Load() }
 
 // Serve delivers what arrives to h until the session ends. It is called once, first.
 func (t *Transport) Serve(h worker.Handler) error {
@@ -47,21 +54,33 @@ func (t *Transport) Serve(h worker.Handler) error {
 		return errors.New("serve requests: the transport serves already")
 	}
 	t.on, t.h = true, h
-	_, err := t.s.subscribe(t.s.subjects.Release(t.s.cfg.Node), signedPending, func(m *nats.Msg) { t.release(h, m) })
-	if err != nil {
+	s := t.session()
+	if err := t.hearReleases(s); err != nil {
 		return err
 	}
-	return t.s.start(func() { t.dispatch(h) })
+	if s.life.Err() != nil {
+		return coordinator.ErrClosed
+	}
+	t.work.Go(func() { t.dispatch(h) })
+	return nil
+}
+
+func (t *Transport) hearReleases(s *Session) error {
+	_, err := s.subscribe(s.subjects.Release(s.cfg.Node), signedPending, func(m *nats.Msg) { t.release(s, m) })
+	return err
 }
 
 // dispatch hands requests on, one by one, until the session ends.
 func (t *Transport) dispatch(h worker.Handler) {
 	for {
+		s := t.session()
 		select {
 		case m := <-t.requests:
 			t.deliver(h, m)
-		case <-t.s.done:
-			return
+		case <-s.done:
+			if t.session() == s {
+				return
+			}
 		}
 	}
 }
@@ -76,7 +95,8 @@ func (t *Transport) deliver(h worker.Handler, m *nats.Msg) {
 	}
 	// A server may deliver a message with another subject than the one subscribed to: that of a stream from which somebody's
 	// consumer sends it here. Whom it reached is what counts.
-	r := &request{in: worker.Incoming{Child: t.s.subjects.ChildOfRequest(m.Sub.Subject), Data: m.Data, Header: m.Header}, s: t.s, to: m.Reply}
+	s := t.session()
+	r := &request{in: worker.Incoming{Child: s.subjects.ChildOfRequest(m.Sub.Subject), Data: m.Data, Header: m.Header}, s: s, to: m.Reply}
 	if m.Reply != "" {
 		r.in.Reply = r
 	}
@@ -87,6 +107,8 @@ func (t *Transport) deliver(h worker.Handler, m *nats.Msg) {
 type openChild struct {
 	sub *nats.Subscription
 	at  time.Time
+	s   *Session   // over which it is
+	old *openChild // over the session before, until nothing arrives there any more; nil: none
 }
 
 // request is an incoming request together with the way back.
@@ -109,7 +131,7 @@ func (t *Transport) Open(ctx context.Context, children []protocol.Interest) erro
 			return fmt.Errorf("open child %s: %w", c.Child, portError(err))
 		}
 	}
-	return t.s.flush(ctx)
+	return t.session().flush(ctx)
 }
 
 func (t *Transport) open(c protocol.Interest) error {
@@ -121,11 +143,12 @@ func (t *Transport) open(c protocol.Interest) error {
 	if t.subs[c.Child] != nil {
 		return nil
 	}
-	sub, err := t.s.nc.ChanQueueSubscribe(t.s.subjects.Request(c.Child), c.QueueGroup(), t.requests)
+	s := t.session()
+	sub, err := s.nc.ChanQueueSubscribe(s.subjects.Request(c.Child), c.QueueGroup(), t.requests)
 	if err != nil {
 		return err
 	}
-	t.subs[c.Child] = &openChild{sub, time.Now()}
+	t.subs[c.Child] = &openChild{sub: sub, at: time.Now(), s: s}
 	return nil
 }
 
@@ -134,38 +157,45 @@ func (t *Transport) open(c protocol.Interest) error {
 func (t *Transport) Close(ctx context.Context, children []string) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if err := t.drain(children); err != nil {
+	sessions, err := t.drain(children)
+	if err != nil {
 		return fmt.Errorf("close children: %w", portError(err))
 	}
-	if err := t.s.flush(ctx); err != nil {
-		return err
+	for s := range sessions {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
 	}
 	return t.settle(ctx)
 }
 
-// drain takes back the interest on the server; the client still takes what is on its way.
-func (t *Transport) drain(children []string) error {
+// drain takes back the interest on the servers; the client still takes what is on its way. It returns the sessions over which that is.
+func (t *Transport) drain(children []string) (map[*Session]bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	sessions := map[*Session]bool{t.session(): true}
 	var errs []error
 	for _, child := range children {
-		if o := t.subs[child]; o != nil {
-			delete(t.subs, child)
+		o := t.subs[child]
+		delete(t.subs, child)
+		for ; o != nil; o = o.old {
+			sessions[o.s] = true
 			errs = append(errs, o.sub.Drain())
 		}
 	}
-	return errors.Join(errs...)
+	return sessions, errors.Join(errs...)
 }
 
 // settle waits until all requests that have arrived so far were delivered.
 func (t *Transport) settle(ctx context.Context) error {
 	mark, passed := &nats.Msg{}, make(chan struct{})
+	done := t.session().done
 	t.mu.Lock()
 	t.marks[mark] = passed
 	t.mu.Unlock()
 	select {
 	case t.requests <- mark:
-	case <-t.s.done:
+	case <-done:
 		return fmt.Errorf("close children: %w", coordinator.ErrClosed)
 	case <-ctx.Done():
 		return fmt.Errorf("close children: %w", ctx.Err())
@@ -173,7 +203,7 @@ func (t *Transport) settle(ctx context.Context) error {
 	select {
 	case <-passed:
 		return nil
-	case <-t.s.done:
+	case <-done:
 		return fmt.Errorf("close children: %w", coordinator.ErrClosed)
 	case <-ctx.Done():
 		return fmt.Errorf("close children: %w", ctx.Err())
@@ -185,8 +215,9 @@ func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 	if err := protocol.ValidateNode(node); err != nil { // it becomes part of a subject
 		return protocol.ReleaseAnswer{}, fmt.Errorf("ask for release: %w", err)
 	}
-	subject := t.s.subjects.Release(node)
-	a, err := ask(ctx, t.s, subject, &r, func(data []byte) (protocol.ReleaseAnswer, error) {
+	s := t.session()
+	subject := s.subjects.Release(node)
+	a, err := ask(ctx, s, subject, &r, func(data []byte) (protocol.ReleaseAnswer, error) {
 		return protocol.OpenReleaseAnswer(subject, &r, data)
 	})
 	if err != nil {
@@ -195,14 +226,14 @@ func (t *Transport) AskRelease(ctx context.Context, node string, r protocol.Rele
 	return a, nil
 }
 
-func (t *Transport) release(h worker.Handler, m *nats.Msg) {
-	subject, reply := t.s.subjects.Release(t.s.cfg.Node), m.Reply
+func (t *Transport) release(s *Session, m *nats.Msg) {
+	subject, reply := s.subjects.Release(s.cfg.Node), m.Reply
 	r, err := protocol.OpenReleaseRequest(subject, m.Data)
 	if err != nil {
-		t.s.notUnderstood(subject, fmt.Errorf("decode request for release: %w", err))
+		s.notUnderstood(subject, fmt.Errorf("decode request for release: %w", err))
 		return
 	}
-	h.Release(r, func(a protocol.ReleaseAnswer) { t.s.answer(subject, reply, &a) })
+	t.h.Release(r, func(a protocol.ReleaseAnswer) { s.answer(subject, reply, &a) })
 }
 
 // spread is how long servers of a cluster are given to tell each other of a subscription. Measured: p99 2.4 ms between three
@@ -211,11 +242,11 @@ const spread = 25 * time.Millisecond
 
 // Spread is how long it takes until all servers know of a subscription that this one's own server has registered.
 func (t *Transport) Spread() time.Duration {
-	if t.s.nc.ConnectedClusterName() == "" {
+	if t.session().nc.ConnectedClusterName() == "" {
 		return 0
 	}
 	return spread
 }
 
 // MaxPayload is the size of the largest reply that NATS carries, in bytes.
-func (t *Transport) MaxPayload() int { return int(t.s.nc.MaxPayload()) }
+func (t *Transport) MaxPayload() int { return int(t.session().nc.MaxPayload()) }
