@@ -24,7 +24,7 @@ var publishes = map[string]string{
 	"Session.holder":        "one fixed subject",
 	"Session.reaches":       "an inbox of this node's own",
 	"Session.call":          "a subject of JetStream's with the names of a bucket and a consumer of this session's",
-	"Session.bulk":          "the same",
+	"puller.close":          "the same",
 	"puller.pull":           "the same",
 	"Transport.deliver":     "nothing is published: a request is handed on",
 	"examiner.countServers": "one fixed subject",
