@@ -24,10 +24,9 @@ func unknownFields(data []byte, of any) (unknown, error) {
 	if err := json.Unmarshal(data, &all); err != nil {
 		return nil, err
 	}
-	t := reflect.TypeOf(of)
 	size := 0
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range reflect.TypeOf(of).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		maps.DeleteFunc(all, func(key string, _ json.RawMessage) bool { return name != "" && strings.EqualFold(key, name) })
 	}
 	for key, value := range all {
