@@ -34,21 +34,31 @@ func (c *Client) Drain(ctx context.Context, node string, progress func(DrainStat
 	for {
 		s, err := c.drain(ctx, node, false)
 		if err != nil {
-			if ctx.Err() != nil && last.Node != "" {
-				err = fmt.Errorf("%w: %w", ErrNotEmpty, err)
-			}
-			return last, err
+			return last, drainError(ctx, last, err)
 		}
 		if last = s; progress != nil {
 			progress(s)
 		}
-		if s.Draining && s.Children == 0 {
+		if s.Draining && s.Children == 0 && !s.Coordinates {
 			return s, nil
 		}
 		if !pause(ctx, drainLook) {
 			return s, fmt.Errorf("drain node %s: %w: %d children are left: %w", node, ErrNotEmpty, s.Children, ctx.Err())
 		}
 	}
+}
+
+// drainError says what an error means for a drain that was as far as last when the hub answered before.
+func drainError(ctx context.Context, last DrainState, err error) error {
+	switch {
+	case last.Node == "":
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ErrNotEmpty, err)
+	case errors.Is(err, ErrNoChild): // there is no such node
+		return fmt.Errorf("drain node %s: it ended, or was silent for too long, before it was empty: %d children were left, which others take over: %w", last.Node, last.Children, err)
+	}
+	return err
 }
 
 // CancelDrain ends a drain that was asked for. A node that drains because it leaves can't be stopped: that is a

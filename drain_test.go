@@ -2,6 +2,7 @@ package phub_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -293,5 +294,142 @@ func TestDrain_WhatCannotGo(t *testing.T) {
 	var p *phub.Problem
 	if _, err := h.client.Drain(h.ctx(5*time.Second), "nobody", nil); !errors.As(err, &p) || p.Code != protocol.CodeNotFound {
 		t.Errorf("drain of a node that is none: %v", err)
+	}
+}
+
+// A coordinator that drains gives its role away, to a member that does not. Who asks the hub for something meanwhile, by plain NATS
+// requests and without a retry, gets no error, and nor do those who ask children.
+func TestDrain_TheCoordinatorsRoleGoesFirst(t *testing.T) {
+	t.Parallel()
+	c := natstest.Cluster(t)
+	h := newTestHub(t, c.URL())
+	h.join("node1", "node2", "node3")
+	var specs []phub.Spec
+	var children []string
+	for i := range 60 {
+		specs = append(specs, phub.Spec{Child: fmt.Sprintf("c%d", i), Kind: "who", Redundancy: phub.Redundancy{Factor: 2, Model: phub.ActivePassive}})
+		children = append(children, specs[i].Child)
+	}
+	h.start(specs...)
+	l := h.plainLoad(3, []string{c.URL()}, children)
+	o := h.plainOperator(c.URL())
+	for range 4 {
+		node := h.coordinator()
+		state, err := h.client.Drain(h.ctx(30*time.Second), node, nil)
+		if err != nil || state.Children != 0 {
+			t.Fatalf("drain %s: %+v, %v", node, state, err)
+		}
+		if now := h.coordinator(); now == node {
+			t.Errorf("%s drains, and coordinates", now)
+		}
+		if _, err := h.client.CancelDrain(h.ctx(10*time.Second), node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.end(t)
+	l.end(t)
+}
+
+func (h *testHub) coordinator() string {
+	h.t.Helper()
+	st, err := h.client.Status(h.ctx(10 * time.Second))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return st.Coordinator.Node
+}
+
+// plainOperator starts and stops children, one after the other, and looks at the hub, by plain NATS requests without a retry, and notes
+// each one that got no answer or an error.
+func (h *testHub) plainOperator(url string) *plainLoad {
+	h.t.Helper()
+	l, nc := &plainLoad{stop: make(chan struct{})}, natstest.Connect(h.t, url)
+	ask := func(verb string, req any) {
+		data, err := json.Marshal(req)
+		if err == nil {
+			var m *nats.Msg
+			if m, err = nc.Request(protocol.SubjectsOf("my_hub").Control(verb), data, 20*time.Second); err == nil {
+				err = plainError(m)
+			}
+		}
+		l.asked++
+		if err != nil {
+			l.failed = append(l.failed, verb+": "+err.Error())
+		}
+	}
+	l.wg.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-l.stop:
+				return
+			default:
+			}
+			child := fmt.Sprintf("new%d", n)
+			ask(protocol.VerbStart, protocol.StartRequest{Children: []protocol.Spec{{Child: child, Kind: "who"}}})
+			ask(protocol.VerbStatus, struct{}{})
+			ask(protocol.VerbStop, protocol.StopRequest{Children: []string{child}})
+		}
+	})
+	return l
+}
+
+// plainError is the error that an answer to a control request has, in its header or for one child.
+func plainError(m *nats.Msg) error {
+	if code := m.Header.Get(protocol.HeaderErrorCode); code != "" {
+		return errors.New(code + " " + m.Header.Get(protocol.HeaderError))
+	}
+	var r struct {
+		Results []protocol.ChildResult `json:"results"`
+	}
+	if err := json.Unmarshal(m.Data, &r); err != nil {
+		return err
+	}
+	for _, c := range r.Results {
+		if c.Error != nil {
+			return c.Error
+		}
+	}
+	return nil
+}
+
+// A handler that goes on holds its child up, and the drain says so; it ends with the handler.
+func TestDrain_NamesTheHandlerThatHoldsItUp(t *testing.T) {
+	t.Parallel()
+	h := newTestHub(t, natstest.Single(t).URL())
+	more, entered := make(chan struct{}), make(chan struct{}, 1)
+	for _, name := range []string{"node1", "node2"} {
+		o := h.options(name)
+		o.Kinds["slow"] = func(phub.Replica) (phub.Worker, error) {
+			return phub.HandlerFunc(func(context.Context, *phub.Message) ([]byte, error) {
+				entered <- struct{}{}
+				<-more
+				return nil, nil
+			}), nil
+		}
+		h.joinWith(o)
+	}
+	h.start(phub.Spec{Child: "c", Kind: "slow", Redundancy: phub.Redundancy{Factor: 2, Model: phub.ActivePassive}})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := h.client.Request(h.ctx(20*time.Second), "c", nil)
+		answered <- err
+	}()
+	<-entered
+	r, err := h.client.Info(h.ctx(5*time.Second), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := false
+	_, err = h.client.Drain(h.ctx(20*time.Second), r.Replicas[0].Node, func(s phub.DrainState) {
+		if len(s.Stuck) > 0 && strings.Contains(s.Stuck[0].Reason, "a handler") && !said {
+			said = true
+			close(more)
+		}
+	})
+	if err != nil || !said {
+		t.Errorf("got %v; the handler was named: %t", err, said)
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("the request that held it up: %v", err)
 	}
 }

@@ -355,7 +355,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	}
 }
 
-// handOver drains the node, as far as there is time and somebody to take what it has.
+// handOver drains the node, as far as there is time and somebody to take what it has: the coordinator's role, and children.
 func (n *Node) handOver(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, handOverTime(ctx, n.opts.Grace))
 	defer cancel()
@@ -365,7 +365,7 @@ func (n *Node) handOver(ctx context.Context) {
 	for moved, least := time.Now(), math.MaxInt; ; {
 		left := n.host.Running()
 		st := n.coord.Status()
-		if len(left) == 0 || !st.Connected || !st.Member || st.Open == 0 {
+		if len(left) == 0 && !st.Coordinator || !st.Connected || !st.Member || st.Open == 0 {
 			return
 		}
 		if len(left) < least || len(left) > st.Stuck {
@@ -391,6 +391,9 @@ func (n *Node) handOver(ctx context.Context) {
 const stuckPatience = 2 * time.Second
 
 func (n *Node) leftBehind(children []string, why string) {
+	if len(children) == 0 { // nobody followed it as the coordinator: that is for those who stay
+		return
+	}
 	n.opts.Logger.Warn("leaving with children that were not handed over", "hub", n.opts.Hub, "node", n.opts.Name, "why", why,
 		"children", len(children), "first", children[:min(len(children), 10)])
 }

@@ -119,13 +119,14 @@ func (l *loop) drain() {
 			l.step(e)
 			delete(l.beats, e.ID) // answered in this step, or never
 		case view.ControlReceived:
+			if !l.c.machine.Leads() { // it came too late, and would wait for ever
+				in.control(nil, view.NotMine())
+				continue
+			}
 			l.ids++
 			e.ID = l.ids
 			l.controls[e.ID] = in.control
 			l.step(e)
-			if !l.c.machine.Leads() {
-				l.dropControls() // it came too late, and would wait for ever
-			}
 		default:
 			l.hear(e)
 			l.step(e)

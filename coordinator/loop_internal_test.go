@@ -79,7 +79,7 @@ func TestLoop_ControlOfANodeThatDoesNotCoordinateIsAnswered(t *testing.T) {
 	var got *protocol.Problem
 	(*handler)(l).Control("start", "", []byte("{}"), func(_ []byte, p *protocol.Problem) { got = p })
 	l.drain()
-	if got == nil || got.Code != protocol.CodeHubNotServed {
+	if got == nil || got.Code != protocol.CodeHandedOn {
 		t.Errorf("answer: %v", got)
 	}
 	if len(l.controls) != 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +17,7 @@ import (
 const (
 	serviceName = "phub"
 	relayPause  = 20 * time.Millisecond // between two tries while no coordinator listens
+	relayMost   = 8 * relayPause        // while one hands its role on, which takes as long as what others wait for at it
 	relayWait   = 10 * time.Second      // for an answer, beyond what the request itself allows
 	maxWait     = 5 * time.Minute
 
@@ -78,30 +80,68 @@ func (s *Session) respond(verb, reply string, data []byte) {
 	}
 }
 
-// askCoordinator hands a request on. While nobody listens, a takeover may be going on: it waits.
+// askCoordinator hands a request on. While nobody listens, or the coordinator hands its role on, it waits for the next one, and asks
+// again. All tries have one inbox: of who was asked twice the first answer counts, as it came of what was done.
 func (s *Session) askCoordinator(verb string, data []byte) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(s.life, s.cfg.Control.Patience+relayTimeout(data))
 	defer cancel()
+	r := relayed{subject: s.subjects.Relay(verb), answers: make(chan *nats.Msg, answersWait), pause: relayPause}
+	r.inbox = s.inboxes.open(r.answers)
+	defer s.inboxes.close(r.inbox)
 	for begin := time.Now(); ; {
-		var answer *nats.Msg
-		err := s.askUntil(ctx, s.subjects.Relay(verb), s.hubHeader(), data, func(m *nats.Msg) error {
-			if m.Header.Get(protocol.HeaderNode) == "" {
-				return fmt.Errorf("found one without the header %s, expected a node's", protocol.HeaderNode)
-			}
-			answer = m
-			return nil
-		})
+		err := s.tryCoordinator(ctx, &r, data)
 		patience := s.cfg.Control.Patience
+		if r.handedOn {
+			patience *= 2 // there is a coordinator
+		}
 		if s.rejections.recent(time.Now()) != nil {
 			patience = min(patience, rejectedPatience)
 		}
 		if !errors.Is(err, coordinator.ErrNoResponders) || time.Since(begin) > patience {
-			return answer, err
+			return r.answer, err
 		}
 		if err := pause(ctx, relayPause); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// relayed is a request that is handed on.
+type relayed struct {
+	subject, inbox string
+	answers        chan *nats.Msg
+	answer         *nats.Msg
+	handedOn       bool          // in the last try
+	pause          time.Duration // for which another answer is waited for then
+}
+
+// tryCoordinator asks once. That the role is being handed on counts as if nobody listened, unless somebody else answers a moment later.
+func (s *Session) tryCoordinator(ctx context.Context, r *relayed, data []byte) error {
+	if err := s.nc.PublishMsg(&nats.Msg{Subject: r.subject, Reply: r.inbox, Header: s.hubHeader(), Data: data}); err != nil {
+		return portError(err)
+	}
+	try, end := context.WithCancel(ctx)
+	defer end()
+	r.handedOn = false
+	err := s.takeUntil(try, r.subject, r.answers, func(m *nats.Msg) error {
+		switch {
+		case m.Header.Get(protocol.HeaderNode) == "":
+			return fmt.Errorf("found one without the header %s, expected a node's", protocol.HeaderNode)
+		case m.Header.Get(protocol.HeaderErrorCode) == strconv.Itoa(protocol.CodeHandedOn):
+			if !r.handedOn {
+				time.AfterFunc(r.pause, end)
+			}
+			r.handedOn = true
+			return errOther
+		}
+		r.answer = m
+		return nil
+	})
+	if r.handedOn && err != nil && ctx.Err() == nil {
+		r.pause = min(2*r.pause, relayMost)
+		return coordinator.ErrNoResponders
+	}
+	return err
 }
 
 // hubHeader says for which hub a request is, if the node knows.

@@ -72,6 +72,11 @@ func (s *Session) askUntil(ctx context.Context, subject string, header nats.Head
 	if err := s.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: inbox, Header: header, Data: data}); err != nil {
 		return portError(err)
 	}
+	return s.takeUntil(ctx, subject, answers, take)
+}
+
+// takeUntil is the second part of askUntil.
+func (s *Session) takeUntil(ctx context.Context, subject string, answers <-chan *nats.Msg, take func(*nats.Msg) error) error {
 	for {
 		select {
 		case m := <-answers:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -73,21 +74,34 @@ func (s *Session) setLead(on bool) error {
 	if err != nil {
 		return err
 	}
-	relays, err := s.subscribe(s.subjects.RelayAll(), messagesPending, r.control)
+	if s.relays == nil {
+		s.relays, err = s.subscribe(s.subjects.RelayAll(), messagesPending, r.control)
+	}
 	if err != nil {
 		return errors.Join(err, beats.Unsubscribe())
 	}
-	s.lead = []*nats.Subscription{beats, relays}
+	s.lead = []*nats.Subscription{beats, s.relays}
 	return nil
 }
 
+// relaysLinger is for how long a node that does not coordinate any more still takes relayed requests, to say so. Servers of a cluster
+// tell each other of subscriptions, and a request that one of them sends to where nobody is any more is lost without a word.
+const relaysLinger = 500 * time.Millisecond
+
+// endLead takes no heartbeats any more, and after a moment no relayed requests. Those that have arrived by then are still taken: who asked
+// would wait for an answer that nobody gives.
 func (s *Session) endLead() error {
-	var errs []error
-	for _, sub := range s.lead {
-		errs = append(errs, portError(sub.Drain())) // what has arrived is still heard
-	}
+	err := portError(s.lead[0].Drain())
 	s.lead = nil
-	return errors.Join(errs...)
+	time.AfterFunc(relaysLinger, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.lead) == 0 && s.relays != nil {
+			_ = s.relays.Drain() // fails only on a closed connection
+			s.relays = nil
+		}
+	})
+	return err
 }
 
 // receiver turns messages into calls of the handler.

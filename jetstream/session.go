@@ -128,6 +128,7 @@ type Session struct {
 	mu       sync.Mutex
 	receiver *receiver
 	lead     []*nats.Subscription
+	relays   *nats.Subscription            // of lead, and for a moment after it
 	standIns map[string]*nats.Subscription // by child
 	dropped  map[*nats.Subscription]int    // of those that dropped any: how many were counted
 }

@@ -43,6 +43,9 @@ func (v *View) check() error {
 		between("batch", uint64(max(v.Batch, 0)), 1, maxBatch),
 		distinct("members", v.Members, ".node", func(m Member) string { return m.Node }),
 	)
+	if v.Resigned() && err == nil {
+		err = first(at("successor.node", ValidateNode(v.Successor.Node)), checkID("successor.incarnation", v.Successor.ID))
+	}
 	if err != nil {
 		return err
 	}

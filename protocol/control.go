@@ -82,6 +82,8 @@ type DrainResponse struct {
 	Draining bool   `json:"draining"`
 	Children int    `json:"children"` // of which it has a replica, or has not let go yet
 	Active   int    `json:"active"`   // of these, active there
+	// Coordinates says that the node has the coordinator's role, and is about to give it away.
+	Coordinates bool `json:"coordinates,omitempty"`
 	// Stuck are children that can't be moved now, and why: the first of them by name, of StuckInAll.
 	Stuck      []StuckChild `json:"stuck"`
 	StuckInAll int          `json:"stuck_in_all"`

@@ -196,5 +196,6 @@ const (
 	CodeNotActive    = 503 // this replica may not serve at this moment; nothing was done, try again
 	CodeCancelled    = 504 // the replica lost its role while it handled the request; its effect is unknown
 	CodeHubNotServed = 507 // no coordinator answers at this moment; nothing is known, try again
+	CodeHandedOn     = 509 // between nodes: not this coordinator, or not now; nothing was done: the node that was asked asks again
 	CodeNotStored    = 508 // NATS refuses what the hub wants to store, or has not answered for 10 s; the message has its reason
 )

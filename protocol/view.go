@@ -21,6 +21,9 @@ type View struct {
 	Beat uint64 `json:"beat,omitempty"`
 	// Hub is the hub's id: Config.ID.
 	Hub string `json:"hub,omitempty"`
+	// Successor is set in the last view of a coordinator that resigned, because it drains: by this view nobody coordinates.
+	// Whoever commits the next one does, and this member is the first to try.
+	Successor Incarnation `json:"successor,omitzero"`
 	// Sig is the coordinator's signature of all fields before it; see Keys. It stays the last field.
 	Sig string `json:"sig,omitempty"`
 }
@@ -72,6 +75,12 @@ func (v *View) Has(in Incarnation) bool {
 	m := v.Member(in.Node)
 	return m != nil && m.ID == in.ID
 }
+
+// Resigned reports whether the view's coordinator resigned with it.
+func (v *View) Resigned() bool { return v != nil && v.Successor != Incarnation{} }
+
+// LedBy reports whether an incarnation coordinates by the view.
+func (v *View) LedBy(in Incarnation) bool { return v != nil && v.Coordinator == in && !v.Resigned() }
 
 // Entry is the placement of one child, stored under the child's name in the placement bucket.
 type Entry struct {

@@ -9,7 +9,7 @@ import (
 
 // authority reports whether this node may grant leases: its own is trusted.
 func (m *Machine) authority() bool {
-	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.backed() &&
+	return m.lead != nil && m.conn != nil && !m.leaving && m.now.Mono < m.backed() && (!m.lead.resign.sent || m.cfg.Unsafe.GrantResigned) &&
 		(m.key.fresh || m.confirmed() || m.cfg.Unsafe.NoConfirm)
 }
 

@@ -179,3 +179,17 @@ func TestBeat_OldOnesBringNobodyBack(t *testing.T) {
 		t.Errorf("%s (%s), watched: %v", refusal, why, m.lead.peers)
 	}
 }
+
+// A node that takes the coordinator's role knows what it still waits for itself: it said so before it had the role, and may not say
+// it again.
+func TestTakeRole_KnowsWhatItWaitsForItself(t *testing.T) {
+	t.Parallel()
+	m, v := pledging(3, 0)
+	m.lead = nil
+	m.history.view = v
+	m.report = protocol.Report{Settled: 9, Waiting: []string{"held"}}
+	m.takeRole()
+	if m.settledAt(m.self.Node, "held", 7) || !m.settledAt(m.self.Node, "other", 7) {
+		t.Error("a child that waits for the release counts as settled, or another one does not")
+	}
+}

@@ -24,6 +24,9 @@ func (m *Machine) control(e ControlReceived) {
 
 // controlled carries a request out. It returns nil twice if the answer comes later.
 func (m *Machine) controlled(e ControlReceived) (any, *protocol.Problem) {
+	if m.handsOn(e.Verb) {
+		return nil, m.handedOn()
+	}
 	if !m.acts() {
 		return m.cannotAct(e.Verb)
 	}

@@ -137,6 +137,7 @@ const maxStuck = 20
 // drainState says what a node still has.
 func (m *Machine) drainState(x *protocol.Member) protocol.DrainResponse {
 	res := protocol.DrainResponse{Node: x.Node, View: m.viewNumber(), Draining: x.Draining, Stuck: []protocol.StuckChild{}}
+	res.Coordinates = x.Draining && x.Incarnation == m.self && m.mayResign()
 	for _, child := range m.history.children() {
 		e := m.history.Entry(child)
 		roles := protocol.Derive(m.history.View(), &e.Entry)
@@ -174,12 +175,24 @@ func (m *Machine) stuckAt(child string, e *Placed, node string) string {
 	if why := m.nobodyTakes(child, node); why != "" {
 		return why
 	}
+	if slices.Contains(m.liveAfter(e), node) && !m.settledAt(node, child, e.View) {
+		return "waits until it has let go of it: a handler, or active work, still runs there" + m.silence(node)
+	}
 	for _, n := range m.alive(e) {
 		if n != node && !m.settledAt(n, child, e.View) {
-			return "waits until its replica on " + n + " is ready"
+			return "waits until its replica on " + n + " is ready" + m.silence(n)
 		}
 	}
 	return ""
+}
+
+// silence says for how long nothing has been heard of a node, if that is too long for one that runs well; or nothing.
+func (m *Machine) silence(node string) string {
+	p := m.lead.peers[node]
+	if p == nil || m.now.Mono-p.heard <= m.settings().Heartbeat.Std()*3/2 {
+		return ""
+	}
+	return " (" + node + " was silent for " + (m.now.Mono - p.heard).Round(100*time.Millisecond).String() + ")"
 }
 
 // nobodyTakes says why no other node can take a child at this moment; "" if one can.

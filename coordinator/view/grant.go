@@ -64,7 +64,7 @@ func (m *Machine) refuse(b protocol.Beat) (protocol.Refusal, string) {
 		return protocol.RefusedWait, "a later heartbeat has arrived already"
 	}
 	p.heard, p.number, p.confirm = m.now.Mono, b.Number, b.Confirms
-	p.conn, p.report, p.hidden = b.Conn, b.Report, p.hidden && p.fence != unfenced
+	p.conn, p.report, p.hidden, p.view = b.Conn, b.Report, p.hidden && p.fence != unfenced, b.View
 	m.countRefused(p)
 	m.takePledge(p, b.Pledge)
 	p.member.Labels, p.member.Capacity, p.member.Draining, p.member.Kinds = b.Labels, b.Capacity, b.Status == protocol.Draining, b.Kinds

@@ -13,6 +13,7 @@ type lead struct {
 	peers map[string]*peer // members but this node, and joining ones; by name
 
 	drains map[protocol.Incarnation]bool // what somebody asked for, and the view does not say yet
+	resign resigning
 
 	change *protocol.Config // of the configuration, that somebody asked for and that is not stored yet
 
@@ -69,8 +70,10 @@ func (m *Machine) stepDown(why string) {
 	}
 	m.note(Info, "no longer coordinator of hub %s: %s", m.cfg.Hub, why)
 	m.standDown()
+	if !m.lead.resign.sent { // else it goes on as a member
+		m.trust.drop("no longer coordinator")
+	}
 	m.lead = nil
-	m.trust.drop("no longer coordinator")
 	m.do(Lead{On: false})
 }
 
@@ -108,15 +111,18 @@ func (m *Machine) leadStep(e Event) {
 // leadCommit follows a commit: a view that names another coordinator ends the role.
 func (m *Machine) leadCommit(c Commit) {
 	switch {
-	case m.lead == nil && c.After.Coordinator == m.self && (c.Before == nil || c.Before.Coordinator != m.self):
+	case m.lead == nil && c.After.LedBy(m.self) && !c.Before.LedBy(m.self):
 		m.takeRole()
 	case m.lead == nil:
+		return
+	case c.After.Resigned() && c.After.Coordinator == m.self:
+		m.stepDown("resigned in view " + itoa(c.After.Number))
 		return
 	case c.After.Coordinator != m.self:
 		m.stepDown("view " + itoa(c.After.Number) + " names " + c.After.Coordinator.Node)
 		return
 	}
-	m.lead.proposed = nil // none of them can be committed any more
+	m.lead.proposed, m.lead.resign.sent = nil, false // none of them can be committed any more
 	m.leadMembers(c)
 	m.drainsCommitted(c)
 	m.announceCommit(c)
@@ -166,6 +172,7 @@ func (m *Machine) leadDue() {
 	}
 	m.desiredDue()
 	m.vouchDue()
+	m.resignDue()
 	if m.op == nil && (m.authority() || m.cfg.Unsafe.ActAnyway) && m.ready() && !m.leaving && !m.holdsBack(protocol.PlacementBucket) {
 		m.decide()
 		m.desiredDue() // a plan may have found that a change is complete
@@ -181,7 +188,7 @@ func (m *Machine) decide() {
 	if (m.key.fresh || m.cfg.Unsafe.ChangeMembers) && m.decideMembers() {
 		return
 	}
-	if m.healHistory() || m.identify() || m.configure() {
+	if m.healHistory() || m.identify() || m.configure() || m.decideResign() {
 		return
 	}
 	if m.reassured() {

@@ -82,11 +82,12 @@ type Machine struct {
 	ignored   string // which of this node's options the hub does not obey
 	belonged  bool   // some incarnation of this process was a member
 	// draining says that this node is going to leave, and is to be rid of all that it has before.
-	draining bool
-	stuck    int // how many of its children nobody can take at this moment, as the coordinator says
-	leaving  bool
-	left     bool
-	started  string
+	draining   bool
+	resignNext time.Duration // it does not resign as the coordinator before this instant
+	stuck      int           // how many of its children nobody can take at this moment, as the coordinator says
+	leaving    bool
+	left       bool
+	started    string
 }
 
 // TickEvery is how often a Tick is due.
@@ -478,8 +479,8 @@ func (m *Machine) committed(commits []Commit) {
 		m.hubChanged()
 	}
 	for _, c := range commits {
-		if c.Before == nil {
-			m.beats.next = m.now.Mono // there is a hub now
+		if c.Before == nil || c.Before.Resigned() {
+			m.beats.next = m.now.Mono // there is a hub now, or a coordinator that wants to know what runs
 		}
 		m.vouchedBy(c.After)
 		m.specsPlaced(c)

@@ -19,6 +19,7 @@ type peer struct {
 	heard   time.Duration   // its last heartbeat, accepted or not
 	number  uint64          // of that heartbeat
 	report  protocol.Report
+	view    uint64                  // that it followed when it sent it; 0: none was heard
 	refused *protocol.RefusedCounts // as its last heartbeat has them; nil before the first
 	fence   fence
 	renewed time.Duration          // if it is fenced: it renewed nothing after this

@@ -91,6 +91,7 @@ func (m *Machine) leadLoaded() {
 	p := &m.lead.placing
 	p.balance = m.now.Mono + settleDelay
 	p.calm = m.now.Mono
+	m.leadReport() // what this node itself still waits for it has said before it had the role
 	for child, e := range m.history.entries {
 		p.unsettled[child] = m.now.Mono
 		for _, f := range e.Failed {
@@ -195,6 +196,9 @@ func (m *Machine) reported(node string, r protocol.Report) {
 // settledAt reports whether a node has carried out a child's entry.
 func (m *Machine) settledAt(node, child string, view uint64) bool {
 	r, ok := m.reportOf(node)
+	if _, awaits := m.local.awaiting[child]; awaits && node == m.self.Node { // the running side knows nothing of the entry
+		return false
+	}
 	return ok && r.Settled >= view && (!m.lead.placing.waiting[node][child] || m.cfg.Unsafe.ReportsInPart)
 }
 
@@ -216,6 +220,7 @@ func (m *Machine) settleChild(child string) {
 		return
 	}
 	delete(p.unsettled, child)
+	p.drainAt = min(p.drainAt, m.now.Mono+drainEvery)
 	if len(e.After) > 0 || len(e.Replicas) == 0 || p.moves[child] != "" || m.changesYet(child, e) || len(p.failing[child]) > 0 && m.failsNow(child, first(m.alive(e))) {
 		p.look(child)
 	}

@@ -122,6 +122,9 @@ func (a CommitWrites) String() string {
 		members = append(members, x.Node)
 	}
 	s := fmt.Sprintf("commit view %d (%s): %s of %s", v.Number, v.Reason, v.Coordinator.Node, strings.Join(members, " "))
+	if v.Resigned() {
+		s += ", then " + v.Successor.Node
+	}
 	if keys := keysText(a.Writes[:len(a.Writes)-1]); keys != "" {
 		s += "; " + keys
 	}

@@ -27,6 +27,9 @@ type candidacy struct {
 	pledge  pledge
 	heard   time.Duration // its last answer, whatever it said
 	kick    kick
+
+	resigned uint64        // the view by which a coordinator resigned,
+	vacant   time.Duration // and since when this node knows it
 }
 
 func (c *candidacy) reset() {
@@ -105,6 +108,9 @@ func (m *Machine) candidate() {
 		return
 	case v == nil:
 		m.bootstrap()
+		return
+	case v.Resigned():
+		m.followResigned(v)
 		return
 	case v.Coordinator == m.self:
 		m.takeRole()
@@ -365,12 +371,7 @@ func (m *Machine) takeOver(v *protocol.View) {
 	m.note(Info, "taking over from the coordinator %s (%s)", c.of.Node, c.last.Reason)
 	m.commit(why, nil, func(next *protocol.View) {
 		depart(next, c.of, why, c.closedSince() == 0 && c.last.Status != protocol.Left)
-		if m.history.unsure && !m.cfg.Unsafe.KeepMissed {
-			m.departMissed(next, v.Number)
-		}
-		if !v.Has(m.self) && next.Member(m.self.Node) == nil {
-			m.admit(next, m.selfMember())
-		}
+		m.succeed(next, v)
 	})
 }
 

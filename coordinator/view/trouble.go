@@ -203,11 +203,10 @@ func (m *Machine) cannotAct(verb string) (any, *protocol.Problem) {
 	case cause != "":
 		return nil, notStored(what + ", nothing was done: " + cause)
 	}
-	p := &protocol.Problem{Code: protocol.CodeHubNotServed, Message: what, Try: "again"}
 	if t := m.Troubles(); len(t) > 0 {
-		p.Message = protocol.Cut(what+": "+strings.Join(t, "; "), protocol.MaxText)
+		return nil, &protocol.Problem{Code: protocol.CodeHubNotServed, Message: protocol.Cut(what+": "+strings.Join(t, "; "), protocol.MaxText), Try: "again"}
 	}
-	return nil, p
+	return nil, &protocol.Problem{Code: protocol.CodeHandedOn, Message: what + "; nothing was done", Try: "again"}
 }
 
 // refusesSpecs says why nothing that changes specs is begun: what was asked for before it can't be written. Nil if it can.

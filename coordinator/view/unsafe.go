@@ -14,6 +14,8 @@ type Unsafe struct {
 	IgnoreFence       bool // an incarnation whose record was fenced goes on, and writes over the fence
 	TakeBehind        bool // a lease is taken from a coordinator that knows less than the node
 	ActAnyway         bool // the coordinator commits and answers requests without authority
+	GrantResigned     bool // a coordinator that may have resigned, without knowing whether it did, grants leases and acts on
+	TrustResigned     bool // one that resigned trusts itself for as long as its authority would have lasted
 
 	// Pledges.
 	NoBacking         bool // the coordinator does not ask who stands behind it

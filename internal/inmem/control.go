@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ func (s *Session) askCoordinator(verb string, data []byte) (Msg, error) {
 	defer cancel()
 	for begin := time.Now(); ; {
 		m, err := s.n.request(ctx, s, Msg{Subject: s.subjects.Relay(verb), Data: data})
+		if err == nil && slices.Equal(m.Header[protocol.HeaderErrorCode], []string{strconv.Itoa(protocol.CodeHandedOn)}) {
+			err = coordinator.ErrNoResponders
+		}
 		if !errors.Is(err, coordinator.ErrNoResponders) || time.Since(begin) > s.cfg.Patience {
 			return m, err
 		}

@@ -164,7 +164,7 @@ func (c *checker) placed(r view.Record) {
 			c.w.breach(RuleConfig, "the hub's id was %s, and view %d has %s", c.view.Hub, v.Number, v.Hub)
 		}
 		c.viewValue = r.Value
-		if v.Coordinator != c.view.Coordinator {
+		if v.Coordinator != c.view.Coordinator || c.view.Resigned() {
 			c.granted[v.Coordinator], c.began = v.Number, c.w.now
 		}
 		c.view = v
@@ -317,6 +317,9 @@ func (c *checker) granting(p *process, actions []view.Action) {
 		g, ok := a.(view.AnswerBeat)
 		if !ok || !g.Answer.Accepted || p.conn == nil || !p.conn.open {
 			continue
+		}
+		if c.view.Resigned() && c.view.Coordinator == g.Answer.Coordinator {
+			c.w.breach(RuleOneGrants, "%s granted a lease, and resigned as the coordinator in view %d", p.name, c.view.Number)
 		}
 		number, known := c.granted[g.Answer.Coordinator]
 		if !known || number < c.grants {

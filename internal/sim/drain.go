@@ -81,3 +81,38 @@ func (c *client) drain(node string, on bool, wish int) {
 		c.w.tell("", "client: %s drains: %t", node, on)
 	})
 }
+
+// resignRecipes are for a coordinator that drains.
+var resignRecipes = []Recipe{
+	{Name: "the coordinator resigns, and does not hear whether it did", steps: []step{
+		{Deaf, -100 * ms, 0, coordinator, 500 * ms, 2 * sec},
+		{Drain, 0, 0, coordinator, sec, 4 * sec},
+		{Unacked, 0, 20 * ms, placements, 500 * ms, 2 * sec},
+		{Late, 0, 500 * ms, placements, 500 * ms, 2 * sec},
+	}},
+	{Name: "the coordinator resigns and is cut off", steps: []step{
+		{Deaf, 0, 0, deputy, 20 * ms, 200 * ms},
+		{Drain, 0, 0, coordinator, 3 * sec, 5 * sec},
+		{ServerCut, 2 * ms, 60 * ms, coordinator, 3 * sec, 5 * sec},
+	}},
+	{Name: "the coordinator resigns, and its successor dies or hangs", steps: []step{
+		{Drain, 0, 0, coordinator, sec, 4 * sec},
+		{Pause, 0, 40 * ms, deputy, 100 * ms, 3 * sec},
+		{Crash, 0, 60 * ms, deputy, 10 * ms, 3 * sec},
+		{NoLeader, 0, sec, placements, 100 * ms, sec},
+	}},
+	{Name: "the coordinator resigns and dies", steps: []step{
+		{Drain, 0, 0, coordinator, sec, 4 * sec},
+		{StopChild, 0, 100 * ms, child, 0, 0},
+		{Crash, 0, 60 * ms, coordinator, 10 * ms, 3 * sec},
+		{Drain, 100 * ms, sec, coordinator, sec, 4 * sec},
+	}},
+	{Name: "the coordinator's role changes while children move to who gets it", steps: []step{
+		{LongRequest, 0, 0, child, 2 * sec, 4 * sec},
+		{LongRequest, 0, 0, anyone, 2 * sec, 4 * sec},
+		{MoveChild, 20 * ms, 200 * ms, child, 0, 0},
+		{MoveChild, 20 * ms, 200 * ms, anyone, 0, 0},
+		{Drain, 200 * ms, sec, coordinator, sec, 4 * sec},
+		{Crash, 1500 * ms, 1800 * ms, coordinator, 10 * ms, 3 * sec},
+	}},
+}

@@ -108,7 +108,7 @@ func (w *world) unhealed() string {
 		if p.machine.View() == nil || p.machine.View().Number != v.Number {
 			return name + " does not follow the newest view"
 		}
-		if p.machine.Leads() != (v.Coordinator == p.machine.Incarnation()) {
+		if p.machine.Leads() != v.LedBy(p.machine.Incarnation()) {
 			return name + " does not know whether it leads"
 		}
 	}

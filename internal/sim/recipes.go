@@ -300,7 +300,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes, sickRecipes, changeRecipes, settingRecipes, transferRecipes)
+}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes, sickRecipes, changeRecipes, settingRecipes, transferRecipes, resignRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{

@@ -57,6 +57,9 @@ func shownView(v *protocol.View) string {
 	for _, x := range v.Gone {
 		fmt.Fprintf(&b, ", without %s since %d", x.ID, x.Until)
 	}
+	if v.Resigned() {
+		fmt.Fprintf(&b, ", who resigned; %s is to follow", v.Successor.ID)
+	}
 	return b.String() + " (" + v.Reason + ")"
 }
 
