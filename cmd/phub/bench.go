@@ -40,8 +40,9 @@ func (b *bench) strikesCoordinator() bool {
 
 func (a *app) addBench(cli *fisk.Application) {
 	b := &bench{trial: trial{app: a}}
-	group := cli.Command("bench", "Measure failovers and requests on your own NATS")
+	group := cli.Command("bench", "Measure failovers, drains and requests on your own NATS")
 	a.addBenchRequest(group)
+	a.addBenchDrain(group)
 	cmd := group.Command("failover", "Kill nodes again and again, and time who takes over").Action(a.does(b.run))
 	cmd.HelpLong("Starts nodes of its own as processes, in a hub of its own that it deletes in the end, on the NATS that the " +
 		"connection flags name, or with --embedded on servers in this process. The time runs from the signal to the " +

@@ -70,7 +70,7 @@ type percentile struct {
 	Max    float64 `json:"max"`
 }
 
-func percentiles(runs []benchRun, value func(benchRun) float64) percentile {
+func percentiles[R any](runs []R, value func(R) float64) percentile {
 	v := make([]float64, len(runs))
 	for i, r := range runs {
 		v[i] = value(r)
