@@ -227,6 +227,7 @@ func (m *Machine) proceed() {
 	m.beatDue()
 	m.candidate()
 	m.doubtEnds()
+	m.resignEnds()
 	if m.lead != nil {
 		m.leadDue()
 	}

@@ -104,10 +104,18 @@ func (m *Machine) requestsWait() bool {
 func (m *Machine) resignDue() {
 	r := &m.lead.resign
 	if !r.sent || m.op != nil || !m.ready() || m.leaving || m.holdsBack(protocol.PlacementBucket) || m.viewHidden() {
-		return // what stands in the view's place may hide the successor's
+		return
 	}
 	m.resignNext = m.now.Mono + resignAgain
 	m.commit("did not resign", nil, nil)
+}
+
+// resignEnds gives up the role when there is no telling whether somebody followed: the successor's view may have stood where something
+// else does now, and another view of this node's would not be refused.
+func (m *Machine) resignEnds() {
+	if m.lead != nil && m.lead.resign.sent && m.op == nil && m.ready() && !m.leaving && m.viewHidden() {
+		m.reincarnate("it may have resigned and been followed, and the view was overwritten")
+	}
 }
 
 // successor is who is to follow this coordinator: a member that does not drain, and was heard a moment ago; of those the
