@@ -100,9 +100,11 @@ func (c *canary) unchanged(speaksAsNode bool) {
 const (
 	// memoryEvery is how often the memory of nodes is looked at.
 	memoryEvery = 250 * time.Millisecond
-	// memoryGrowth is by how much the resident memory of a node may be larger in the last third of the attack
-	// than it was in the first.
+	// memoryGrowth is by how much the least resident memory of a node in the last third of the attack may be above that
+	// of the first: what is kept shows there, and not what a burst of large messages takes for some seconds.
 	memoryGrowth = 64 << 20
+	// memoryMost is what a node may have resident at any time.
+	memoryMost = 256 << 20
 )
 
 // memory is the resident memory of each node's process over time, in bytes.
@@ -157,10 +159,13 @@ func (m *memory) flat() {
 			m.h.t.Errorf("%s: %d looks at its memory: too few to say anything", name, len(all))
 			continue
 		}
-		first, last := slices.Max(all[:third]), slices.Max(all[2*third:])
-		m.h.t.Logf("%s: at most %d MB resident in the first third, %d MB in the second, %d MB in the last", name, first>>20, slices.Max(all[third:2*third])>>20, last>>20)
+		first, last, most := slices.Min(all[:third]), slices.Min(all[2*third:]), slices.Max(all)
+		m.h.t.Logf("%s: at least %d MB resident in the first third, %d MB in the last; at most %d MB", name, first>>20, last>>20, most>>20)
 		if last > first+memoryGrowth {
 			m.h.t.Errorf("%s: resident memory grew from %d MB to %d MB, by more than %d MB", name, first>>20, last>>20, memoryGrowth>>20)
+		}
+		if most > memoryMost {
+			m.h.t.Errorf("%s: %d MB were resident, allowed are %d MB", name, most>>20, memoryMost>>20)
 		}
 	}
 }
