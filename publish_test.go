@@ -13,21 +13,22 @@ import (
 // request's sender chooses the reply subject, and what stands in a bucket anybody may have written: neither must become a
 // subject on which a node publishes without being looked at.
 var publishes = map[string]string{
-	"Session.replyIf":       "the reply subject of a request, which protocol.ValidateReply has found to be one for answers",
-	"Session.publish":       "a bucket's subject and a key, which Session.checkWrites has looked at",
-	"Session.askUntil":      "a subject of this hub with a node's name, which protocol.ValidateNode has found valid, or with one of the verbs that are served",
-	"Session.kick":          "a subject of a server's id, which isServerID has found valid",
-	"Session.Probe":         "a subject of this hub with a node's name",
-	"Session.Wake":          "a subject of this hub with a node's name",
-	"Session.Announce":      "a subject of this hub with a child's or node's name, which the decoders of views, entries and heartbeats have found valid",
-	"Session.interest":      "one fixed subject",
-	"Session.holder":        "one fixed subject",
-	"Session.reaches":       "an inbox of this node's own",
-	"Session.call":          "a subject of JetStream's with the names of a bucket and a consumer of this session's",
-	"puller.close":          "the same",
-	"puller.pull":           "the same",
-	"Transport.deliver":     "nothing is published: a request is handed on",
-	"examiner.countServers": "one fixed subject",
+	"Session.replyIf":        "the reply subject of a request, which protocol.ValidateReply has found to be one for answers",
+	"Session.publish":        "a bucket's subject and a key, which Session.checkWrites has looked at",
+	"Session.askUntil":       "a subject of this hub with a node's name, which protocol.ValidateNode has found valid, or with one of the verbs that are served",
+	"Session.kick":           "a subject of a server's id, which isServerID has found valid",
+	"Session.Probe":          "a subject of this hub with a node's name",
+	"Session.Wake":           "a subject of this hub with a node's name",
+	"Session.Announce":       "a subject of this hub with a child's or node's name, which the decoders of views, entries and heartbeats have found valid",
+	"Session.tryCoordinator": "a subject of this hub with one of the verbs that are served",
+	"Session.interest":       "one fixed subject",
+	"Session.holder":         "one fixed subject",
+	"Session.reaches":        "an inbox of this node's own",
+	"Session.call":           "a subject of JetStream's with the names of a bucket and a consumer of this session's",
+	"puller.close":           "the same",
+	"puller.pull":            "the same",
+	"Transport.deliver":      "nothing is published: a request is handed on",
+	"examiner.countServers":  "one fixed subject",
 }
 
 // publishing are the methods of nats.go by which something is published, answering those by which a message is answered

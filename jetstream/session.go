@@ -144,7 +144,6 @@ var (
 // coordinator.ErrPermanent won't pass by itself; others may. Close the session when it is not needed any more.
 func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := newSession(cfg)
-	s.transport = newTransport(s)
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
@@ -168,6 +167,7 @@ func (s *Session) open(ctx context.Context) error {
 func newSession(cfg Config) *Session {
 	s := &Session{cfg: cfg.withDefaults(), subjects: protocol.SubjectsOf(cfg.Hub), done: make(chan struct{}), ending: make(chan struct{}), standIns: map[string]*nats.Subscription{}, dropped: map[*nats.Subscription]int{}}
 	s.log, s.mend, s.made = s.cfg.Logger, newMend(), nuid.Next()
+	s.transport = newTransport(s)
 	s.life, s.stop = context.WithCancel(context.Background())
 	return s
 }

@@ -162,7 +162,8 @@ func (m *Machine) waitDue(c *wait) bool {
 		m.answerAskers(c, done, c.results)
 	} else if late := c.late(m.now.Mono); len(late) > 0 {
 		results := slices.Clone(c.results) // others wait on
-		cause := m.standing((*trouble).known, protocol.ChildrenBucket, protocol.PlacementBucket)
+		// A try takes seconds where NATS is silent: one that failed is cause enough for who has waited for long.
+		cause := m.standing(func(*trouble) bool { return true }, protocol.ChildrenBucket, protocol.PlacementBucket)
 		for _, i := range c.waiting {
 			if m.resultDue(c, &results[i], true); cause != "" {
 				results[i].Error = c.unknown(results[i].Child, cause)

@@ -60,7 +60,9 @@ func onlyWhatIsSignedIsHeard(t *testing.T, s *setup) {
 		subject string
 		data    []byte
 	}{
-		{beat, first}, {beat, first}, {beat, first}, // of which one counts: its author may be slower than who heard it
+		{beat, first},
+		{beat, first},
+		{beat, first}, // of which one counts: its author may be slower than who heard it
 		{beat, unsigned},
 		{beat, s.signedAs("c", "b", beat, &b)},
 		{beat, s.signed("b", protocol.SubjectsOf("other").Beat(), &b)}, // to another hub
