@@ -171,7 +171,7 @@ func parseStruct(path string, data []byte, to reflect.Value) error {
 // fieldOf returns the field of a struct that has that name in JSON; the zero value if none has.
 func fieldOf(of reflect.Value, name string) reflect.Value {
 	for i := range of.NumField() {
-		if tag, _, _ := strings.Cut(of.Type().Field(i).Tag.Get("json"), ","); tag == name && tag != "-" {
+		if tag, _, _ := strings.Cut(of.Type().Field(i).Tag.Get("json"), ","); tag == name && tag != "" && tag != "-" { // without one it is not of the file
 			return of.Field(i)
 		}
 	}

@@ -98,6 +98,7 @@ func TestParseSpecs_ErrorsNameTheField(t *testing.T) {
 		"nothing":               {"", "children: found none"},
 		"comment only":          {"# nothing\n", "children: found none"},
 		"a number":              {"42", "a child spec"},
+		"field without a name":  {"child: a\nkind: echo\n\"\": x\n", `: found a field that no child spec has`},
 		"unknown field":         {"child: a\nkind: echo\nkynd: x\n", `kynd: found a field that no child spec has`},
 		"unknown in part":       {"child: a\nkind: echo\nredundancy: {factor: 2}\n", "document 1: redundancy.factor: found"},
 		"beside children":       {"children: []\nversion: 2\n", "version: found beside children"},
