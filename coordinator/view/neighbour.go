@@ -22,6 +22,7 @@ type neighbour struct {
 	heard       time.Duration // when it sent something last; 0: never
 	told        string        // what the log has of it
 	toldAt      time.Duration
+	look        time.Duration // when the buckets are read again, because it may be this hub
 }
 
 const (
@@ -156,6 +157,12 @@ func (m *Machine) besideOther() bool {
 		return m.history.View() == nil && !m.beats.asked
 	}
 	unread := m.hub() == "" && m.domain == n.domain // it may be this very hub, of which nothing can be read at the moment
+	if unread && m.now.Mono >= n.look {             // or its first view was missed: there may be no other for long
+		n.look = m.now.Mono + joinsSoon
+		for _, b := range protocol.Buckets {
+			m.readAgain(b)
+		}
+	}
 	if m.now.Mono-n.since >= neighbourPatience && !unread {
 		m.do(Refused{protocol.Problem{
 			Code: protocol.CodeConflict,
