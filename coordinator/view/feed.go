@@ -57,3 +57,15 @@ func (f *feed) caughtUp(last uint64) {
 func (f *feed) lost() { f.loaded, f.hint = false, 0 }
 
 func compare(a, b string) int { return strings.Compare(a, b) }
+
+// leavesOut reports whether some of the revisions up to the last one are not among the records that were read
+// back: written over by what was read, or by what was stored while it was read.
+func (f *feed) leavesOut(records []Record, last uint64) bool {
+	read := uint64(0)
+	for _, r := range records {
+		if r.Revision > f.last {
+			read++
+		}
+	}
+	return f.last+read < last
+}

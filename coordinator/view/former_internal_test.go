@@ -91,3 +91,34 @@ func TestSpecs_BoundFormerOnes(t *testing.T) {
 		t.Errorf("%d placed specs and %d others are remembered, expected 1 and %d", len(s.kept), len(s.recent), recentMost)
 	}
 }
+
+// A temporary child's worker has ended, the child was stopped for that, and somebody started the same anew. Whoever missed the stop
+// must not take the new start for the old one, whose worker ended. A permanent child's worker runs on.
+func TestSpecs_WhoMissedAStopDoesNotTakeItsWorkersForTheNewOnes(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[protocol.RestartPolicy]uint64{protocol.Temporary: 3, protocol.Transient: 3, protocol.Permanent: 1} {
+		for _, missed := range []bool{true, false} {
+			spec := func(revision uint64) Record {
+				r := specRecord("child1", "kind", revision)
+				x, err := protocol.DecodeSpec(r.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.Restart.Policy = policy
+				r.Value = encode(x)
+				return r
+			}
+			s := NewSpecs()
+			s.Loaded([]Record{spec(1)}, 1)
+			between := Record{Bucket: protocol.ChildrenBucket, Key: "other", Revision: 2, Deleted: true}
+			if missed {
+				s.Loaded([]Record{spec(3)}, 3)
+			} else {
+				s.Loaded([]Record{between, spec(3)}, 3)
+			}
+			if got, want := s.specs["child1"].same, map[bool]uint64{true: want, false: 1}[missed]; got != want {
+				t.Errorf("%s, missed %t: its workers are the same since %d, expected %d", policy, missed, got, want)
+			}
+		}
+	}
+}

@@ -188,18 +188,6 @@ func (h *History) withOwn(records []Record, last uint64) []Record {
 	return records
 }
 
-// leavesOut reports whether some of the revisions up to the last one are not among the records that were read
-// back: written over by what was read, or by what was stored while it was read.
-func (h *History) leavesOut(records []Record, last uint64) bool {
-	read := uint64(0)
-	for _, r := range records {
-		if r.Revision > h.last {
-			read++
-		}
-	}
-	return h.last+read < last
-}
-
 // vouch takes what waits for its view as committed: that view was missed, and may be gone.
 func (h *History) vouch() {
 	for i := range h.pending {

@@ -16,8 +16,9 @@ type storedSpec struct {
 	completes uint64
 }
 
-// after returns what is known of a spec that follows another under its name.
-func (s storedSpec) after(old storedSpec) storedSpec {
+// after returns what is known of a spec that follows another under its name. If records up to the hole may have been missed, so may the
+// end of the child: its worker may have ended, and it is to start anew.
+func (s storedSpec) after(old storedSpec, hole uint64) storedSpec {
 	s.same = s.revision
 	if s.spec.Change != nil {
 		s.changing = s.revision
@@ -25,7 +26,7 @@ func (s storedSpec) after(old storedSpec) storedSpec {
 	if old.spec == nil {
 		return s
 	}
-	if s.spec.SameWorker(old.spec) {
+	if s.spec.SameWorker(old.spec) && (s.spec.Restart.Policy == protocol.Permanent || hole <= old.revision) {
 		s.same = old.same
 	}
 	if old.spec.Change == nil {
@@ -48,6 +49,7 @@ type Specs struct {
 	keys  map[string]uint64
 	marks markers
 	bad   map[string]string
+	hole  uint64 // up to here records may have been missed: others have taken their place
 	formerSpecs
 }
 
@@ -74,6 +76,9 @@ func (s *Specs) Get(child string) (*protocol.Spec, uint64) {
 
 // Loaded takes what the stream holds after Last(): records, and its last revision then.
 func (s *Specs) Loaded(records []Record, last uint64) []SpecChange {
+	if s.leavesOut(records, last) {
+		s.hole = last
+	}
 	changes := s.apply(records)
 	s.caughtUp(last)
 	return changes
@@ -114,7 +119,7 @@ func (s *Specs) take(r Record) (SpecChange, bool) {
 	delete(s.bad, r.Key)
 	c.After = &spec
 	s.keep(r.Key, had)
-	s.specs[r.Key] = storedSpec{spec: &spec, revision: r.Revision}.after(s.specs[r.Key])
+	s.specs[r.Key] = storedSpec{spec: &spec, revision: r.Revision}.after(s.specs[r.Key], s.hole)
 	return c, true
 }
 
