@@ -259,7 +259,7 @@ func (c *checker) wanted(r view.Record) {
 			continue
 		}
 		by := c.tenure()
-		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && stood && !k.over && k.stops == 0 && (k.started || by.number > 0 && by == k.writer) {
+		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && stood && !k.over && k.stops == 0 && (k.started && k.acked == k.life || by.number > 0 && by == k.writer) {
 			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
 		}
 		k.writer = by

@@ -38,6 +38,7 @@ type kid struct {
 	foreign  bool           // somebody else wrote under its name, and phub has not since
 	meddled  bool           // so it was for a coordinator that knows no better: it counts
 	life     int            // counts its specs; one that is written again because somebody else changed it is the same
+	acked    int            // the life in which a start was acknowledged last
 	stands   bool           // what phub stored last is a spec
 	lives    map[uint64]int // of each revision of its spec
 	ended    map[int]bool   // those lives in which a worker failed whose restart policy is to stop the child then
@@ -188,7 +189,7 @@ func (c *client) start(k *kid, tries int) {
 			return
 		}
 		k.starts--
-		k.busy, k.started = false, true
+		k.busy, k.started, k.acked = false, true, k.life
 		c.w.tell("", "client: %s is started", k.name)
 		c.w.check.startAcked(k)
 	})
