@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -127,7 +126,7 @@ func (s *Session) tryCoordinator(ctx context.Context, r *relayed, data []byte) e
 		switch {
 		case m.Header.Get(protocol.HeaderNode) == "":
 			return fmt.Errorf("found one without the header %s, expected a node's", protocol.HeaderNode)
-		case m.Header.Get(protocol.HeaderErrorCode) == strconv.Itoa(protocol.CodeHandedOn):
+		case m.Header.Get(protocol.HeaderCause) == protocol.CauseHandedOn:
 			if !r.handedOn {
 				time.AfterFunc(r.pause, end)
 			}

@@ -25,7 +25,8 @@ func TestControl_AsksAgainWhoHandsItsRoleOn(t *testing.T) {
 		reply := nats.NewMsg(m.Reply)
 		reply.Header.Set(protocol.HeaderNode, "other")
 		if reply.Data = m.Data; asked.Add(1) <= refusals.Load() {
-			reply.Header.Set(protocol.HeaderErrorCode, strconv.Itoa(protocol.CodeHandedOn))
+			reply.Header.Set(protocol.HeaderErrorCode, strconv.Itoa(protocol.CodeHubNotServed))
+			reply.Header.Set(protocol.HeaderCause, protocol.CauseHandedOn)
 		}
 		if err := nc.PublishMsg(reply); err != nil {
 			t.Error(err)

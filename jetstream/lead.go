@@ -1,9 +1,7 @@
 package jetstream
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -67,11 +65,9 @@ func problemMessage(data []byte, p *protocol.Problem) (nats.Header, []byte) {
 	if p == nil {
 		return nil, data
 	}
+	header, text := p.Answer()
 	if len(data) == 0 {
-		data, _ = json.Marshal(p) // it has nothing that can't be encoded
+		data = text
 	}
-	return nats.Header{
-		protocol.HeaderErrorCode: {strconv.Itoa(p.Code)},
-		protocol.HeaderError:     {p.Error()},
-	}, data
+	return header, data
 }

@@ -1,5 +1,10 @@
 package protocol
 
+import (
+	"encoding/json"
+	"strconv"
+)
+
 // Problem is an error on the wire: an HTTP-like code, what was found and expected, and what to try.
 type Problem struct {
 	Code    int    `json:"code"`
@@ -13,6 +18,23 @@ func (p *Problem) Error() string {
 		return p.Message
 	}
 	return p.Message + "; try: " + p.Try
+}
+
+// Answer returns the headers and the data of an answer that says what the problem is. That of a node which does not coordinate any more is
+// an ordinary CodeHubNotServed for whoever does not know HeaderCause: builds before it had one, and their clients.
+func (p *Problem) Answer() (map[string][]string, []byte) {
+	sent := *p
+	h := map[string][]string{}
+	if sent.Code == CodeHandedOn {
+		sent.Code = CodeHubNotServed
+		h[HeaderCause] = []string{CauseHandedOn}
+	}
+	h[HeaderErrorCode], h[HeaderError] = []string{strconv.Itoa(sent.Code)}, []string{sent.Error()}
+	data, err := json.Marshal(sent)
+	if err != nil {
+		panic("phub: encode a problem: " + err.Error()) // it holds nothing that JSON can't
+	}
+	return h, data
 }
 
 // StartRequest asks to start children: ctl.start. At most MaxStart in one request.

@@ -173,6 +173,7 @@ const (
 	CauseLimit     = "limit"      // 504: the handler ran longer than the child's handler_limit
 	CausePanic     = "panic"      // 502: the handler panicked
 	CauseReply     = "reply"      // 413 and 500: what the handler replied can't be sent
+	CauseHandedOn  = "handed_on"  // 507, between nodes: the coordinator hands its role on, and did nothing
 )
 
 // IsReplyHeader reports whether a worker may set the header name in a reply: it is not one of phub's, nor one
@@ -196,6 +197,6 @@ const (
 	CodeNotActive    = 503 // this replica may not serve at this moment; nothing was done, try again
 	CodeCancelled    = 504 // the replica lost its role while it handled the request; its effect is unknown
 	CodeHubNotServed = 507 // no coordinator answers at this moment; nothing is known, try again
-	CodeHandedOn     = 509 // between nodes: not this coordinator, or not now; nothing was done: the node that was asked asks again
+	CodeHandedOn     = 509 // not this coordinator, or not now; nothing was done. It is sent as CodeHubNotServed with CauseHandedOn: the node that was asked asks again
 	CodeNotStored    = 508 // NATS refuses what the hub wants to store, or has not answered for 10 s; the message has its reason
 )

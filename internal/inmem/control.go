@@ -2,11 +2,9 @@ package inmem
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +48,7 @@ func (s *Session) askCoordinator(verb string, data []byte) (Msg, error) {
 	defer cancel()
 	for begin := time.Now(); ; {
 		m, err := s.n.request(ctx, s, Msg{Subject: s.subjects.Relay(verb), Data: data})
-		if err == nil && slices.Equal(m.Header[protocol.HeaderErrorCode], []string{strconv.Itoa(protocol.CodeHandedOn)}) {
+		if err == nil && slices.Equal(m.Header[protocol.HeaderCause], []string{protocol.CauseHandedOn}) {
 			err = coordinator.ErrNoResponders
 		}
 		if !errors.Is(err, coordinator.ErrNoResponders) || time.Since(begin) > s.cfg.Patience {
@@ -67,12 +65,9 @@ func problemMessage(reply string, data []byte, p *protocol.Problem) Msg {
 	if p == nil {
 		return m
 	}
-	m.Header = map[string][]string{
-		protocol.HeaderErrorCode: {strconv.Itoa(p.Code)},
-		protocol.HeaderError:     {p.Error()},
-	}
-	if len(data) == 0 {
-		m.Data, _ = json.Marshal(p) // it has nothing that can't be encoded
+	header, text := p.Answer()
+	if m.Header = header; len(data) == 0 {
+		m.Data = text
 	}
 	return m
 }
