@@ -251,7 +251,7 @@ func (c *checker) wanted(r view.Record) {
 		if !k.foreign && !r.Deleted && !k.stands { // a change is no other life
 			k.life++
 		}
-		stood := k.stands
+		stood, foreign := k.stands, k.foreign
 		k.stands = !r.Deleted
 		k.lives[r.Revision] = k.life
 		k.foreign = false
@@ -262,7 +262,9 @@ func (c *checker) wanted(r view.Record) {
 		if k.over = r.Deleted && k.ended[k.life]; r.Deleted && stood && !k.over && k.stops == 0 && (k.started && k.acked == k.life || by.number > 0 && by == k.writer) {
 			c.w.breach(RuleStart, "the spec of %s was deleted, and nobody asked for it", k.name)
 		}
-		k.writer = by
+		if k.writer = by; foreign { // what it put right may be what ended: the start after that, which nobody was told of, is lost
+			k.writer = tenure{}
+		}
 		if !r.Deleted && k.stopped && k.starts == 0 {
 			c.w.breach(RuleStop, "the spec of %s came back, and nobody asked for it", k.name)
 		}
