@@ -52,7 +52,7 @@ func TestAdversary(t *testing.T) {
 }
 
 // The same by a client that has only the lists of those who ask and operate, and an inbox prefix of its own. What it may not send, the servers
-// refuse. For half as long.
+// refuse.
 func TestAdversary_WhoAsksAndOperates(t *testing.T) {
 	inbox := "_INBOX_" + hubName + ".adversary"
 	p, err := permissions.Of(permissions.Options{Hub: hubName, InboxPrefix: inbox}, permissions.Asks, permissions.Operates)
@@ -65,7 +65,7 @@ func TestAdversary_WhoAsksAndOperates(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := startNATSOver(t, 3, allRoutes, "--config", config)
-	attacked(t, *adversaryFor/2, c, adversaryOptions{
+	attacked(t, *adversaryFor, c, adversaryOptions{
 		opts: []nats.Option{nats.UserInfo("adversary", "adversary"), nats.CustomInboxPrefix(inbox)}, inbox: inbox,
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -30,10 +33,35 @@ func (a *app) printJSON(v any) error { return writeJSON(a.out, v, "  ") }
 func (a *app) printJSONLine(v any) error { return writeJSON(a.out, v, "") }
 
 func writeJSON(w io.Writer, v any, indent string) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", indent)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escaped(b.Bytes()))
+	return err
+}
+
+// escaped returns JSON in which what might control a terminal is escaped: encoding/json leaves all as it is but what ASCII has
+// below the blank. It can only be within strings.
+func escaped(data []byte) []byte {
+	controls := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
+	if bytes.IndexFunc(data, controls) < 0 {
+		return data
+	}
+	out := make([]byte, 0, 2*len(data))
+	for _, r := range string(data) {
+		if !controls(r) {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, "\\u%04x", unit)
+		}
+	}
+	return out
 }
 
 // Colours: the numbers of ANSI's.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 
@@ -189,5 +190,21 @@ func TestScreens_HaveOnePlace(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// What --json prints is what it was, and controls no terminal.
+func TestWriteJSON_EscapesWhatControls(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	if err := writeJSON(&b, map[string]string{"text": hostile + "é\u65e5 <&>\U000e0001"}, "  "); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		t.Errorf("byte %d of %q controls a terminal", i, b.String())
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(b.String()), &got); err != nil || !strings.HasSuffix(got["text"], "endé\u65e5 <&>\U000e0001") || !strings.HasPrefix(got["text"], "x\x1b[2J\x1b[31m\r\n") {
+		t.Errorf("found %q, %v; expected %q", got["text"], err, hostile)
 	}
 }
