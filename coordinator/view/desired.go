@@ -286,7 +286,8 @@ func (d *desired) unchanged(e *Placed, revision uint64) uint64 {
 
 // renewSpecs writes again what its predecessors stored and nobody has placed. They may have found that changed from outside,
 // and a write that undoes it may still be under way: it is refused then, and undoes nothing that is acknowledged
-// meanwhile. Where it knows what is placed, it is that: nobody was told of anything else, which may be somebody else's.
+// meanwhile. What is under way already, as the stop of a child whose worker ended, is written anyway. Where it knows what is placed,
+// it is that: nobody was told of anything else, which may be somebody else's.
 func (m *Machine) renewSpecs() {
 	if !m.lead.renews || !m.ready() {
 		return
@@ -295,13 +296,13 @@ func (m *Machine) renewSpecs() {
 	for _, child := range sortedKeys(m.specs.specs) {
 		spec, rev := m.specs.Get(child)
 		e := m.history.Entry(child)
-		if e != nil && e.Spec == rev || m.restored(child, e) {
+		if e != nil && e.Spec == rev || m.respecified(child) || m.restored(child, e) {
 			continue
 		}
 		m.lead.desired.push(specWrite{child, spec, rev})
 	}
 	for _, child := range m.history.children() {
-		if spec, _ := m.specs.Get(child); spec == nil && m.specs.keys[child] != 0 && !m.restored(child, m.history.Entry(child)) {
+		if spec, _ := m.specs.Get(child); spec == nil && m.specs.keys[child] != 0 && !m.respecified(child) && !m.restored(child, m.history.Entry(child)) {
 			m.lead.desired.push(specWrite{child: child, over: m.specs.keys[child]})
 		}
 	}
