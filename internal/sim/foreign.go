@@ -16,7 +16,7 @@ var mallory = protocol.Incarnation{Node: "mallory", ID: "mallory-0-1"}
 func (w *world) storeView(f Fault) {
 	s := w.streams[protocol.PlacementBucket]
 	v, err := protocol.DecodeView(s.keys[protocol.ViewKey].Value)
-	if err != nil || s.server() == nil {
+	if err != nil || s.server() == nil || w.unread() {
 		return
 	}
 	out := w.target(f.A)
@@ -37,6 +37,18 @@ func (w *world) storeView(f Fault) {
 		v.Sig = signature(mallory.ID, protocol.SignedText(encode(v)))
 	}
 	s.put(view.Record{Key: protocol.ViewKey, Value: encode(v)})
+}
+
+// unread reports whether the coordinator that committed the last view has neither heard nor read that it did. Who overwrites that view then
+// may undo it: see the README on who may write to the buckets.
+func (w *world) unread() bool {
+	v := &w.check.view
+	p := w.running[v.Coordinator.Node]
+	if p == nil || p.machine.Incarnation() != v.Coordinator {
+		return false
+	}
+	known := p.machine.View()
+	return known == nil || known.Number < v.Number
 }
 
 // without takes a node out of a view.

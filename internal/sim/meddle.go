@@ -41,7 +41,9 @@ func (w *world) meddle(f Fault) {
 // better, and write it again; but if what stands there can't be told from what phub wrote, who reads it back obeys
 // it (see DESIGN.md on foreign records), and if nobody is left who knows better, it is lost.
 func (w *world) spared(s *stream) func(key string) bool {
-	return func(key string) bool { return s.bucket == protocol.PlacementBucket && w.client.names[key] != nil }
+	return func(key string) bool {
+		return s.bucket == protocol.PlacementBucket && (w.client.names[key] != nil || key == protocol.ViewKey && w.unread())
+	}
 }
 
 // put stores a record whatever stands there, unseen by the checks of what phub itself stores.
