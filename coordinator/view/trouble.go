@@ -198,7 +198,7 @@ func (m *Machine) cannotAct(verb string) (any, *protocol.Problem) {
 	const what = "the coordinator can't act at this moment"
 	cause := m.blocked(protocol.Buckets[:]...)
 	switch {
-	case cause != "" && verb == protocol.VerbStatus && m.ready():
+	case cause != "" && verb == protocol.VerbStatus: // what it had read when it took the role
 		return m.status(), nil
 	case cause != "":
 		return nil, notStored(what + ", nothing was done: " + cause)
