@@ -53,6 +53,7 @@ type Coordinator struct {
 	leaving  sync.Once
 	changed  chan struct{}  // holds a token while Local has something to report
 	junk     refused.Seldom // what is logged of messages that are not understood
+	alone    int            // sessions in a row over which nothing was answered at all
 }
 
 // Status is what the loop shows of itself.

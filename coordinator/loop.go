@@ -46,7 +46,7 @@ type loop struct {
 }
 
 func (l *loop) run() (bool, error) {
-	tick := time.NewTicker(view.TickEvery + tickSlack)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
 	drain, leave, changed := l.c.drain, l.c.leave, l.c.changed
 	var rest <-chan time.Time // runs while no new report is taken
@@ -71,10 +71,14 @@ func (l *loop) run() (bool, error) {
 			if l.isolated() {
 				return false, nil
 			}
-			l.tick()
+			l.drain() // what has arrived is taken before anybody is found late
+			if !l.done && l.refused == nil {
+				l.tick()
+			}
 		case <-l.inbox.ready:
 			l.drain()
 		}
+		tick.Reset(l.c.machine.Rest() + tickSlack)
 	}
 	return l.done, l.refused
 }
@@ -238,10 +242,14 @@ func (l *loop) dropControls() {
 // Time limits of what is carried out beside the loop. What ends late is decided anew.
 const (
 	shortWait = 500 * time.Millisecond
-	askWait   = 250 * time.Millisecond
-	batchWait = 3 * time.Second
-	loadWait  = time.Second // doubled with each try, because a large bucket takes its time
-	loadMost  = 30 * time.Second
+	// shortDoubled is how often shortWait is doubled for a node's own record: a server that is late is not asked again before
+	// it had the time to answer.
+	shortDoubled = 2
+	beatWait     = 5 * time.Second // for a heartbeat's answer, which is late after shortWait
+	askWait      = 250 * time.Millisecond
+	batchWait    = 3 * time.Second
+	loadWait     = time.Second // doubled with each try, because a large bucket takes its time
+	loadMost     = 30 * time.Second
 )
 
 // start carries out an action beside the loop; its result comes back as an event.
@@ -253,12 +261,12 @@ func (l *loop) start(a view.Action) {
 			return view.RecordsLoaded{Bucket: a.Bucket, After: a.After, Records: records, Last: last, Outcome: outcome(err), Cause: cause(err)}
 		})
 	case view.ReadKey:
-		l.beside(shortWait, func(ctx context.Context) view.Event {
+		l.beside(shortWait<<min(a.Try, shortDoubled), func(ctx context.Context) view.Event {
 			r, err := l.session.ReadKey(ctx, a.Bucket, a.Key)
 			return view.KeyRead{Bucket: a.Bucket, Key: a.Key, Known: a.Known, Record: r, Outcome: outcome(err)}
 		})
 	case view.WriteNode:
-		l.beside(shortWait, func(ctx context.Context) view.Event {
+		l.beside(shortWait<<min(a.Try, shortDoubled), func(ctx context.Context) view.Event {
 			rev, err := l.session.WriteNode(ctx, a.Record, a.Last)
 			return view.NodeWritten{Write: a, Revision: rev, Outcome: outcome(err), Cause: cause(err)}
 		})
@@ -286,10 +294,7 @@ func (l *loop) startPeer(a view.Action) {
 	switch a := a.(type) {
 	case view.SendBeat:
 		a.Beat.Report = l.c.report().AlsoWaiting(a.Missing)
-		l.beside(shortWait, func(ctx context.Context) view.Event {
-			answer, err := l.session.Beat(ctx, a.Beat)
-			return view.BeatAnswered{Number: a.Beat.Number, Answer: answer, Outcome: outcome(err)}
-		})
+		l.beat(a.Beat)
 	case view.Ping:
 		l.beside(protocol.Contact, func(ctx context.Context) view.Event {
 			return view.Pinged{Outcome: outcome(l.session.Ping(ctx))}
@@ -340,6 +345,18 @@ func (l *loop) listen(on bool) view.Event {
 		return view.LeadFailed{}
 	}
 	return view.Tick{}
+}
+
+// beat sends a heartbeat, and says so if the answer is late. It still counts.
+func (l *loop) beat(b protocol.Beat) {
+	late := time.AfterFunc(shortWait, func() {
+		l.inbox.put(input{event: view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown}})
+	})
+	l.beside(beatWait, func(ctx context.Context) view.Event {
+		answer, err := l.session.Beat(ctx, b)
+		late.Stop()
+		return view.BeatAnswered{Number: b.Number, Answer: answer, Outcome: outcome(err)}
+	})
 }
 
 func writeWait(writes []view.Write) time.Duration {

@@ -9,6 +9,10 @@ import (
 // silenceLeast is how long a session may be silent at least: longer than a stream's leader is elected for.
 const silenceLeast = 12 * time.Second
 
+// aloneDoubled is how often that time is doubled, once for each session in a row over which nothing was answered at all: where the
+// servers have no time, more connections leave them less.
+const aloneDoubled = 3
+
 // hear notes that something was answered: by the coordinator, or by a stream's leader.
 func (l *loop) hear(e view.Event) {
 	o := view.OutcomeUnknown
@@ -29,7 +33,7 @@ func (l *loop) hear(e view.Event) {
 		o = e.Outcome
 	}
 	if o == view.Done || o == view.Conflict {
-		l.heard = time.Now()
+		l.heard, l.c.alone = time.Now(), 0
 	}
 }
 
@@ -44,9 +48,10 @@ func (l *loop) isolated() bool {
 		l.heard = now
 	}
 	silent := now.Sub(l.heard)
-	if silent < max(l.c.machine.Authority(), silenceLeast) {
+	if silent < max(l.c.machine.Authority(), silenceLeast)<<min(l.c.alone, aloneDoubled) {
 		return false
 	}
+	l.c.alone++
 	l.c.cfg.Logger.Warn("nothing is answered over this connection: opening another one",
 		"hub", l.c.cfg.Hub, "node", l.c.cfg.Node, "silent", silent.Round(time.Millisecond))
 	return true

@@ -118,12 +118,22 @@ func (s *Session) lastOfEach(ctx context.Context, b protocol.Bucket, last uint64
 	return p.recs, nil
 }
 
-// stepWait is for how long one request waits. A stream without a leader answers none; who waited for as
+// stepWait is for how long one request waits, or a quarter of what is left for all of them, if that is more: who asked in vain
+// has more patience the next time. A stream without a leader answers none; who waited for as
 // long as a large bucket may take would go on waiting when there is one again.
 const stepWait = time.Second
 
+// step bounds one request of several.
+func step(ctx context.Context) (context.Context, context.CancelFunc) {
+	wait := stepWait
+	if end, ok := ctx.Deadline(); ok {
+		wait = max(wait, time.Until(end)/4)
+	}
+	return context.WithTimeout(ctx, wait)
+}
+
 func (s *Session) soonInfo(ctx context.Context, b protocol.Bucket) (*jetstream.StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	ctx, cancel := step(ctx)
 	defer cancel()
 	return s.streamInfo(ctx, b)
 }
@@ -136,7 +146,7 @@ type found struct {
 }
 
 func (s *Session) soonNext(ctx context.Context, b protocol.Bucket, seq uint64) found {
-	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	ctx, cancel := step(ctx)
 	defer cancel()
 	var f found
 	f.record, f.ok, f.err = s.next(ctx, b, seq)
@@ -153,7 +163,7 @@ func (s *Session) few(ctx context.Context, b protocol.Bucket, first found, last 
 	if from > last || last-from >= fewMessages {
 		return recs, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, stepWait)
+	ctx, cancel := step(ctx)
 	defer cancel()
 	more := make([]found, last-from+1)
 	var wg sync.WaitGroup

@@ -26,11 +26,13 @@ type (
 		Bucket protocol.Bucket
 		Key    string
 		Known  uint64
+		Try    int // as of a WriteNode
 	}
 	// WriteNode stores a node's record by compare-and-set; answered by NodeWritten.
 	WriteNode struct {
 		Record protocol.NodeRecord
 		Last   uint64
+		Try    int // how often it was tried in vain: the more often, the longer it is waited for
 	}
 	// DropNode takes a node's record away by compare-and-set; answered by NodeDropped.
 	DropNode struct {

@@ -23,7 +23,19 @@ type beats struct {
 	silent   int           // attempts without an answer since the last one
 	view     uint64        // the newest view when the one under way was sent
 	behind   int           // answers in a row by a coordinator that knew an older one
+	again    int           // heartbeats in a row that had to be sent again soon
+	late     []flight      // those that were not answered in time, at most lateMost: their answers still count
 }
+
+// flight is a heartbeat that is under way.
+type flight struct {
+	number uint64
+	sent   time.Duration
+	view   uint64 // the newest then
+}
+
+// lateMost is how many heartbeats may be answered late. One goes out with each interval.
+const lateMost = 8
 
 func (b *beats) reset() {
 	*b = beats{number: b.number}
@@ -68,8 +80,24 @@ func (m *Machine) beatDue() {
 	}})
 }
 
-// beatRetry is how soon a heartbeat that nobody received, or that must wait, is sent again.
+// beatRetry is how soon a heartbeat that nobody received, or that must wait, is sent again; in a large hub each further one
+// after twice that time, up to the usual interval. What ends the waiting is heard of by itself: a new view, a call by the coordinator.
 const beatRetry = 25 * time.Millisecond
+
+// beatAnew has the next heartbeat sent at once where it may have been put off: who answers has changed, or the answer will.
+func (m *Machine) beatAnew() {
+	if m.beats.again > 1 && m.beyond() > 0 {
+		m.beats.next, m.beats.again = m.now.Mono, 0
+	}
+}
+
+// retryBeat has the next heartbeat sent before its time.
+func (m *Machine) retryBeat() {
+	b := &m.beats
+	most := min(max(beatRetry, m.beyond()*beatRetry), m.settings().Heartbeat.Std())
+	b.next = m.now.Mono + min(beatRetry<<min(b.again, 8), most)
+	b.again++
+}
 
 func (m *Machine) beatAnswered(e BeatAnswered) {
 	b := &m.beats
@@ -80,17 +108,25 @@ func (m *Machine) beatAnswered(e BeatAnswered) {
 		m.coord.heard = m.now.Mono
 	}
 	if !b.busy || e.Number != b.number {
+		m.lateAnswer(e)
 		return
 	}
 	b.busy, b.asked = false, true
+	if e.Outcome == OutcomeUnknown {
+		b.overdue()
+	}
 	if e.Outcome == Done && !m.fromCoordinator(e.Answer) {
 		e.Outcome = OutcomeUnknown
 	}
 	if e.Outcome != Done {
 		b.silent++
 		b.taken = 0 // the coordinator may have had no time to find out whether the name's holder lives
-		b.next = m.now.Mono + m.beatPause()
-		m.key.next = min(m.key.next, max(m.key.accepted, m.key.sent)+m.settings().Heartbeat.Std())
+		if pause := m.beatPause(); pause > beatRetry {
+			b.next = m.now.Mono + pause
+		} else {
+			m.retryBeat()
+		}
+		m.key.next = min(m.key.next, max(m.key.accepted, m.key.sent)+m.recordPace())
 		m.coordSilent(e.Outcome)
 		return
 	}
@@ -114,6 +150,32 @@ func (m *Machine) beatPause() time.Duration {
 	return beatRetry
 }
 
+// overdue notes that the heartbeat under way was not answered in time.
+func (b *beats) overdue() {
+	b.late = append(b.late, flight{b.number, b.sent, b.view})
+	if len(b.late) > lateMost {
+		b.late = b.late[1:]
+	}
+}
+
+// lateAnswer takes the answer to an earlier heartbeat than the last one. It grants what it would have granted in time: from
+// when its heartbeat was sent. A coordinator that has no time keeps its members if they only wait for it.
+func (m *Machine) lateAnswer(e BeatAnswered) {
+	b := &m.beats
+	i := slices.IndexFunc(b.late, func(f flight) bool { return f.number == e.Number })
+	if i < 0 || e.Outcome != Done || m.cfg.Unsafe.LateIsLost {
+		return
+	}
+	f := b.late[i]
+	b.late = slices.Delete(b.late, i, i+1)
+	if !m.fromCoordinator(e.Answer) || !e.Answer.Accepted || e.Answer.View < f.view || m.departed(e.Answer) {
+		return
+	}
+	b.silent, b.answered = 0, max(b.answered, f.sent)
+	m.coordAnswered(e.Number, e.Answer)
+	m.renew(f.sent, m.settings().Lease.Std())
+}
+
 // fromCoordinator reports whether an answer names the coordinator of the view that this node follows. Another one's counts for
 // nothing: it has been replaced, or it is of a view that is to be read first, or there is no such coordinator.
 func (m *Machine) fromCoordinator(a protocol.BeatAnswer) bool {
@@ -128,19 +190,25 @@ func (m *Machine) fromCoordinator(a protocol.BeatAnswer) bool {
 // moment, because its commit was heard of here first; or because it was replaced, or the history was.
 // Such an answer grants nothing.
 func (m *Machine) beatBehind() {
-	m.beats.next = m.now.Mono + beatRetry
+	m.retryBeat()
 	if m.beats.behind++; m.beats.behind > 1 {
 		m.reload(protocol.PlacementBucket)
 	}
 }
 
+// departed reports whether an answer grants another membership than the one that this node follows.
+func (m *Machine) departed(a protocol.BeatAnswer) bool {
+	x := m.history.View().Member(m.self.Node)
+	return x != nil && x.Incarnation == m.self && a.Since != 0 && a.Since != x.Since && !m.cfg.Unsafe.AnyMembership
+}
+
 func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 	b := &m.beats
-	if x := m.history.View().Member(m.self.Node); x != nil && x.Incarnation == m.self && a.Since != 0 && a.Since != x.Since && !m.cfg.Unsafe.AnyMembership {
-		m.history.hinted(a.Revision, m.now.Mono) // it departed in a view that it missed
+	if m.departed(a) {
+		m.history.hinted(a.Revision, m.now.Mono) // in a view that it missed
 		return
 	}
-	b.answered, b.taken, b.behind = b.sent, 0, 0
+	b.answered, b.taken, b.behind, b.again = b.sent, 0, 0, 0
 	m.renew(b.sent, m.settings().Lease.Std())
 	m.vouched(a.Record)
 	// What the answer before this one knew must have arrived by now.
@@ -152,17 +220,19 @@ func (m *Machine) beatAccepted(a protocol.BeatAnswer) {
 
 func (m *Machine) beatRefused(a protocol.BeatAnswer) {
 	b := &m.beats
-	b.next = m.now.Mono + beatRetry
 	switch a.Refused {
 	case protocol.RefusedFenced:
+		m.retryBeat()
 		m.saidFenced(a)
 	case protocol.RefusedTaken:
+		b.next = m.now.Mono + beatRetry
 		if slices.Contains(m.former, a.Holder) {
 			b.taken = 0 // nobody else has it
 			return
 		}
 		m.nameTaken(a)
 	case protocol.RefusedConfig, protocol.RefusedWait, protocol.RefusedLeft, protocol.RefusedHub:
+		m.retryBeat()
 		b.taken = 0
 	}
 }

@@ -44,7 +44,7 @@ func TestRefused_ForgottenMarkersAreRead(t *testing.T) {
 		}
 		m.history.marks.all, m.specs.marks.all = make([]marker, markersKept), make([]marker, markersKept)
 		m.readRefused(b, []Write{{Key: "old"}})
-		if len(m.out) != 1 || m.out[0] != (ReadKey{b, "old", 0}) {
+		if len(m.out) != 1 || m.out[0] != (ReadKey{Bucket: b, Key: "old"}) {
 			t.Fatalf("%s: refused, it does %v", b, m.out)
 		}
 		m.keyRead(KeyRead{Bucket: b, Key: "old", Record: Record{Bucket: b, Key: "old", Revision: 7, Deleted: true}})

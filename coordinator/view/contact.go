@@ -18,6 +18,16 @@ type contact struct {
 	at   time.Duration // when the last PING that was answered was sent; 0: none over this connection
 	sent time.Duration // when the one under way was
 	busy bool
+	// asked is when the first of those was sent that were not answered since; 0: all were.
+	asked time.Duration
+}
+
+// heard returns up to when this node knows what came to it.
+func (c *contact) heard(now time.Duration) time.Duration {
+	if c.asked == 0 {
+		return now
+	}
+	return c.asked
 }
 
 // contactEvery is the time between two PINGs, while there is contact.
@@ -30,6 +40,9 @@ func (m *Machine) contactDue() {
 		return
 	}
 	c.busy, c.sent = true, m.now.Mono
+	if c.asked == 0 {
+		c.asked = c.sent
+	}
 	m.do(Ping{})
 }
 
@@ -40,7 +53,7 @@ func (m *Machine) pinged(e Pinged) {
 	}
 	c.busy = false
 	if e.Outcome == Done {
-		c.at, m.touched = c.sent, c.sent
+		c.at, m.touched, c.asked = c.sent, c.sent, 0
 	}
 }
 

@@ -47,7 +47,7 @@ const (
 const MaxHeard = 16 << 10
 
 type (
-	// Tick says that time passed. One is due every TickEvery.
+	// Tick says that time passed. When the next one is due says Machine.Rest; more do no harm.
 	Tick struct{}
 	// Connected says that this node has a new connection, and in which JetStream domain the buckets are; "" if that is not known.
 	Connected struct {
@@ -114,7 +114,7 @@ type (
 		Outcome  Outcome
 		Cause    string
 	}
-	// BeatAnswered answers a SendBeat.
+	// BeatAnswered answers a SendBeat. One that is unknown says that the answer is late, or lost: it may still follow.
 	BeatAnswered struct {
 		Number  uint64
 		Answer  protocol.BeatAnswer

@@ -211,7 +211,7 @@ func TestMachine_FencesOverWhatWasReadOnly(t *testing.T) {
 	}
 	m.out = nil
 	m.nodeHeard(renewed(in, 3, 7))
-	if m.sureOf("node2") || len(m.out) != 1 || m.out[0] != (ReadKey{protocol.NodesBucket, "node2", 6}) {
+	if m.sureOf("node2") || len(m.out) != 1 || m.out[0] != (ReadKey{Bucket: protocol.NodesBucket, Key: "node2", Known: 6}) {
 		t.Errorf("a record that was heard: sure %t, does %v", m.sureOf("node2"), m.out)
 	}
 	m.keyRead(KeyRead{Bucket: protocol.NodesBucket, Key: "node2", Record: renewed(in, 3, 7)})

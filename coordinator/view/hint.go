@@ -13,12 +13,16 @@ func (m *Machine) connReported(c protocol.Conn) {
 		return
 	}
 	if m.lead == nil {
-		m.coord.suspect = m.coord.suspect || m.rank() < deputies && slices.Contains(m.coord.conns(), c)
+		if m.rank() < deputies && slices.Contains(m.coord.conns(), c) {
+			m.coord.suspect = true
+			m.coord.asking.hurry()
+		}
 		return // the step goes on with the question
 	}
 	for _, node := range sortedKeys(m.lead.peers) {
 		if p := m.lead.peers[node]; slices.Contains(m.connsOf(p), c) {
 			p.suspect, p.closed[c] = true, p.closed[c] || m.cfg.Unsafe.ReportProves
+			p.asking.hurry()
 			m.askPeer(p)
 		}
 	}

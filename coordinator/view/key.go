@@ -24,6 +24,7 @@ type ownKey struct {
 	beat     uint64
 	urgent   bool          // write as soon as possible
 	free     time.Duration // when another incarnation's record may be fenced again
+	tries    int           // writes since the last accepted one
 }
 
 // written is an accepted write of the own record.
@@ -122,6 +123,7 @@ func (m *Machine) writeKey() {
 		m.generation = m.nextGeneration(known)
 	}
 	k.busy, k.urgent = true, false
+	k.tries++
 	k.sent, k.floor = m.now.Mono, m.nodes.Last()
 	k.beat++
 	if k.doubt.write = k.doubt.is; k.doubt.is && k.doubt.healed == 0 {
@@ -130,10 +132,39 @@ func (m *Machine) writeKey() {
 	k.next = m.now.Mono + m.keyInterval()
 	rec := m.ownRecord()
 	k.value = encode(rec)
-	m.do(WriteNode{Record: rec, Last: m.nodes.Revision(m.self.Node)})
+	m.do(WriteNode{Record: rec, Last: m.nodes.Revision(m.self.Node), Try: m.keyTry()})
 }
 
-// keyInterval is a heartbeat while the lease lives by this key, and longer while the coordinator
+// keyTry is how often the own record was written in vain, in a hub that is large: there a server that is late is given more
+// time, and is not asked the same again before it had it.
+func (m *Machine) keyTry() int {
+	if m.beyond() == 0 {
+		return 0
+	}
+	return max(m.key.tries-1, 0)
+}
+
+// recordShare is each node's share of the time for records, which reach all nodes; newcomerShare that of a node that waits to be
+// admitted. It renews nothing by them, and writes another one if it has to take the role over.
+const (
+	recordShare   = 25 * time.Millisecond
+	newcomerShare = 100 * time.Millisecond
+)
+
+// recordPace is the interval of the records of a node that lives by them: a heartbeat, and in a large hub more, up to half a
+// lease. When the coordinator is late all nodes live by them, and n nodes take n*n records just when there is no time.
+func (m *Machine) recordPace() time.Duration {
+	c := m.settings()
+	if c.Failover == protocol.FailoverFast {
+		return c.Heartbeat.Std() // by which a node lives that is late
+	}
+	if !m.Member() { // it has no lease; but nobody must take its name for free
+		return max(c.Heartbeat.Std(), min(m.beyond()*newcomerShare, 2*c.Lease.Std()-c.Heartbeat.Std()))
+	}
+	return max(c.Heartbeat.Std(), min(m.beyond()*recordShare, c.Lease.Std()/2))
+}
+
+// keyInterval is recordPace while the lease lives by this key, and longer while the coordinator
 // keeps it.
 func (m *Machine) keyInterval() time.Duration {
 	c := m.settings()
@@ -143,7 +174,7 @@ func (m *Machine) keyInterval() time.Duration {
 	case m.Member() && m.beats.kept(m.now.Mono, c.Heartbeat.Std()):
 		return max(keyPace, c.Heartbeat.Std())
 	}
-	return c.Heartbeat.Std()
+	return m.recordPace()
 }
 
 func (m *Machine) ownRecord() protocol.NodeRecord {
@@ -184,6 +215,7 @@ func (m *Machine) nodeWritten(e NodeWritten) {
 	if e.Revision <= k.floor {
 		m.readAgain(protocol.NodesBucket) // it may not be the bucket that it was
 	}
+	k.tries = 0
 	k.claimed, k.last = true, written{sent: k.sent, revision: e.Revision, beat: k.beat, fresh: true}
 	m.nodeStored(recordOf(e.Write.Record, e.Revision))
 	if e.Write.Record.Status == protocol.Left {
@@ -291,7 +323,7 @@ func (m *Machine) hasLeft() {
 func (m *Machine) readOwnKey() {
 	if !m.key.reading {
 		m.key.reading = true
-		m.readKey(protocol.NodesBucket, m.self.Node)
+		m.do(ReadKey{Bucket: protocol.NodesBucket, Key: m.self.Node, Known: m.keyKnown(protocol.NodesBucket, m.self.Node), Try: m.keyTry()})
 	}
 }
 

@@ -34,13 +34,39 @@ type kicks struct {
 // what they said waits in its inbox.
 type pace struct {
 	tick   time.Duration // when the last tick came
+	due    time.Duration // when the next one is due
 	steady time.Duration // since when none was late
 	held   time.Duration // for how long it was held up, all in all
+	stalls []stall       // the last ones, at most stallsKept
+}
+
+// stall is a time in which this node's own loop was held up.
+type stall struct{ from, to time.Duration }
+
+// stallsKept bounds the stalls that are remembered. Of older ones nobody is forgiven his silence.
+const stallsKept = 256
+
+// stalled returns for how long the loop was held up since an instant.
+func (p *pace) stalled(since time.Duration) time.Duration {
+	var sum time.Duration
+	for _, s := range p.stalls {
+		sum += max(0, s.to-max(s.from, since))
+	}
+	return sum
+}
+
+// silence is for how long this node has listened in vain since an instant: not while it was held up itself, nor after a PING
+// that its server has not answered yet. Whoever is busy finds all others late, and their words in his inbox.
+func (m *Machine) silence(since time.Duration) time.Duration {
+	if m.cfg.Unsafe.LateIsLost {
+		return m.now.Mono - since
+	}
+	return max(0, min(m.now.Mono, m.contact.heard(m.now.Mono))-since-m.pace.stalled(since))
 }
 
 const (
 	// heldUp is how late a tick may be.
-	heldUp = 4 * TickEvery
+	heldUp = 3 * TickEvery
 	// callEvery is the least time between two calls for a sign of life. A heartbeat that was not
 	// answered for as long is taken as lost if another one is called for.
 	callEvery = 50 * time.Millisecond
@@ -53,14 +79,18 @@ const (
 )
 
 func (m *Machine) keepPace(e Event) {
-	if m.now.Mono-m.pace.tick > heldUp {
+	if m.now.Mono-m.pace.due > heldUp {
 		if m.pace.steady > 0 {
-			m.pace.held += m.now.Mono - max(m.pace.tick, m.pace.steady)
+			from := max(m.pace.due, m.pace.steady)
+			m.pace.held += m.now.Mono - from
+			if m.pace.stalls = append(m.pace.stalls, stall{from, m.now.Mono}); len(m.pace.stalls) > stallsKept {
+				m.pace.stalls = m.pace.stalls[1:]
+			}
 		}
 		m.pace.steady = m.now.Mono
 	}
 	if _, tick := e.(Tick); tick {
-		m.pace.tick = m.now.Mono
+		m.pace.tick, m.pace.due = m.now.Mono, m.now.Mono+TickEvery
 	}
 }
 
@@ -191,9 +221,9 @@ func (m *Machine) kicked(e Kicked) {
 	case Conflict, OutcomeUnknown:
 	}
 	if m.lead != nil && m.lead.peers[e.Node] != nil {
-		m.lead.peers[e.Node].asked = m.now.Mono
+		m.lead.peers[e.Node].asking = asking{at: m.now.Mono}
 	} else {
-		m.coord.asked = m.now.Mono
+		m.coord.asking = asking{at: m.now.Mono}
 	}
 	m.do(AskConn{Node: e.Node, Conn: e.Conn})
 }

@@ -28,6 +28,7 @@ type lead struct {
 	listening bool
 	looked    time.Duration // when the buckets' ends were last looked at
 	woke      time.Duration // when members were last asked for a heartbeat
+	admitted  time.Duration // when nodes were last admitted
 	news      bool          // something happened on which the answer to a control request may depend
 	// inherits says that not all is read yet of what its predecessors had stored in the children bucket:
 	// what arrives is taken as theirs, and nothing that rests on specs is decided.

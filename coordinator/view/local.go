@@ -46,6 +46,7 @@ func (m *Machine) localCommit(c Commit) {
 		return
 	case !was:
 		m.local.reset()
+		m.beatAnew()
 		m.do(Admitted{View: c.After.Number})
 		m.assign(m.history.children(), true)
 		return

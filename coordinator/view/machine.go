@@ -24,6 +24,9 @@ type Config struct {
 	Want protocol.Config
 	// GoneAfter is for how long the record of a node that is gone stays. Default: the constant of that name.
 	GoneAfter time.Duration
+	// Crowd has this node keep the order of a large hub in a small one: its records, questions and repeated heartbeats are rarer.
+	// It is for tests.
+	Crowd bool
 	// Unsafe is for tests only.
 	Unsafe Unsafe
 }
@@ -87,7 +90,7 @@ type Machine struct {
 	started  string
 }
 
-// TickEvery is how often a Tick is due.
+// TickEvery is how often a Tick is due while there is something to watch: see Rest.
 const TickEvery = 25 * time.Millisecond
 
 // New returns a machine that is offline.
@@ -363,6 +366,7 @@ func (m *Machine) reincarnate(why string) {
 // one when many children start.
 func (m *Machine) heard(r Record) bool {
 	if r.Bucket == protocol.NodesBucket {
+		m.nodes.patience = m.newsPatience()
 		m.nodeHeard(r)
 		return true
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"time"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -24,10 +25,16 @@ func (m *Machine) decideMembers() bool {
 			in = append(in, p)
 		}
 	}
+	if len(out) == 0 && m.now.Mono < m.lead.admitted+m.beyond()*admitShare {
+		in = nil // those that join meanwhile are admitted with them
+	}
 	itself := !v.Has(m.self) && m.nameFree(v, m.self.Node)
 	drains := m.drainChanges(v)
 	if len(out)+len(in)+len(drains) == 0 && !itself {
 		return false
+	}
+	if len(in) > 0 {
+		m.lead.admitted = m.now.Mono
 	}
 	m.commit(m.membersReason(out, in), nil, func(next *protocol.View) {
 		setDraining(next, drains)
@@ -43,6 +50,9 @@ func (m *Machine) decideMembers() bool {
 	})
 	return true
 }
+
+// admitShare is each node's share of the time between two views that only admit nodes: all nodes read each of them.
+const admitShare = 5 * time.Millisecond
 
 // supplanted reports whether a node that asked to join has made way for another incarnation of its
 // name, or has given up: it holds no lease, so nothing is to be waited for.
@@ -61,7 +71,7 @@ func (m *Machine) mayAdmit(v *protocol.View, p *peer) bool {
 	if p.fence != unfenced || k == nil || k.ID != p.in.ID || !k.Status.Alive() || !m.nameFree(v, p.in.Node) {
 		return false
 	}
-	return m.now.Mono-p.heard < m.settings().Lease.Std()/2
+	return m.silence(p.heard) < m.settings().Lease.Std()
 }
 
 // nameFree reports whether nobody of that name is a member, and nothing is left of who was one.

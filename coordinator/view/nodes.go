@@ -54,6 +54,7 @@ type Nodes struct {
 	contested bool
 	authors   Keys                   // say who wrote what
 	minor     func(node string) bool // whether nothing rests on a node's record at this moment; nil: something does
+	patience  time.Duration          // how long the news of such a node may wait until it is read
 }
 
 // holeLast is how long a hole may last: a write's result often arrives before the records of others.
@@ -63,7 +64,7 @@ const holeLast = time.Second
 const maxLater = 10_000
 
 // Missed reports whether records were missed that won't arrive by themselves any more.
-func (n *Nodes) Missed(now time.Duration) bool { return n.hole > 0 && now-n.hole > holeLast }
+func (n *Nodes) Missed(now time.Duration) bool { return n.hole > 0 && now-n.hole > holeLast+n.patience }
 
 // mark notes that a revision arrived.
 func (n *Nodes) mark(now time.Duration, revision uint64) {
@@ -136,7 +137,11 @@ func (n *Nodes) same(r Record) bool {
 
 // wild has the bucket read because of a live record that is more than a sign of life.
 func (n *Nodes) wild(now time.Duration, r Record) {
-	n.hinted(r.Revision, now)
+	due := now
+	if n.isMinor(r.Key) {
+		due += n.patience
+	}
+	n.hinted(r.Revision, due)
 	n.contested = n.contested || n.read < r.Revision && r.Revision <= n.last
 }
 

@@ -26,7 +26,7 @@ type peer struct {
 	retry   time.Duration          // no fence before this instant
 	closed  map[protocol.Conn]bool // connections that are known to be closed
 	suspect bool
-	asked   time.Duration
+	asking  asking
 	probed  time.Duration
 	answers []answer      // the last ones that were sent
 	pledged time.Duration // when the newest that it pledges by was sent; 0: none
@@ -88,8 +88,10 @@ func (m *Machine) watchPeer(p *peer, every time.Duration) {
 		p.probed = now
 		m.do(Probe{Node: p.in.Node})
 	}
-	if now-p.heard > c.Heartbeat.Std()*3/2 {
+	if m.silence(p.heard) > c.Heartbeat.Std()*3/2 {
 		p.suspect = true
+	} else if !p.suspect {
+		p.asking.hurry()
 	}
 	m.kickPeer(p)
 	m.askPeer(p)
@@ -103,14 +105,18 @@ const probeBudget = 5 * time.Millisecond
 
 // askPeer asks for the connections on which a suspect was granted its lease.
 func (m *Machine) askPeer(p *peer) {
-	if !p.suspect || m.now.Mono-p.asked < askEvery || !m.holds(p) {
+	if !p.suspect || !p.asking.due(m.now.Mono) || !m.holds(p) {
 		return
 	}
+	asks := false
 	for _, c := range m.connsOf(p) {
 		if !p.closed[c] {
-			p.asked = m.now.Mono
+			asks = true
 			m.do(AskConn{Node: p.in.Node, Conn: c})
 		}
+	}
+	if asks {
+		p.asking.asked(m.now.Mono, m.askSeldom())
 	}
 }
 
@@ -187,7 +193,7 @@ func (m *Machine) fenceDue(p *peer) bool {
 		}
 		return false // another incarnation's record is not to be overwritten for its sake
 	}
-	return m.proven(p) || m.now.Mono-m.lastWord(p) > m.settings().Lease.Std()*3/4
+	return m.proven(p) || m.silence(m.lastWord(p)) > m.settings().Lease.Std()*3/4
 }
 
 // peerEnded reports whether what is under a node's key says that no write of its incarnation renews anything any more. Of a
@@ -313,6 +319,7 @@ func (m *Machine) leadNobody(node string) {
 	}
 	p := m.lead.peers[node]
 	p.suspect = true
+	p.asking.hurry()
 	m.askPeer(p)
 }
 

@@ -65,7 +65,7 @@ func (m *Machine) withdraw(v *protocol.View) {
 	if p.withdrawn == v.Number || len(v.Members) < pledgers || !v.Has(m.self) || m.beats.silent == 0 {
 		return
 	}
-	if m.now.Mono >= max(m.coord.since, p.since, p.answered)+m.settings().Lease.Std() || m.cfg.Unsafe.WithdrawEarly {
+	if m.silence(max(m.coord.since, p.since, p.answered)) >= m.settings().Lease.Std() || m.cfg.Unsafe.WithdrawEarly {
 		p.withdrawn = v.Number
 		m.key.urgent = true
 	}

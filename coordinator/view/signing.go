@@ -3,6 +3,7 @@ package view
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/phub-io/phub/protocol"
 )
@@ -67,6 +68,19 @@ func (n *Nodes) genuine(rec *protocol.NodeRecord, value []byte) error {
 func (m *Machine) minor(node string) bool {
 	v := m.history.View()
 	return m.lead == nil && v != nil && node != v.Coordinator.Node && node != m.self.Node
+}
+
+// readShare is each node's share of the time for reading what is new of other nodes: else each of n nodes that join would be
+// read by n nodes at once.
+const readShare = 20 * time.Millisecond
+
+// newsPatience is how long this node lets news wait of nodes on whom nothing rests: for a lease at most. Those wait for none who
+// may be the first to replace the coordinator.
+func (m *Machine) newsPatience() time.Duration {
+	if m.rank() < deputies && (m.coord.suspect || !m.Member()) {
+		return 0
+	}
+	return min(m.beyond()*readShare, m.settings().Lease.Std())
 }
 
 // nextGeneration returns the number by which a new incarnation takes over the name from a record, which may be nil.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -20,7 +21,7 @@ type candidacy struct {
 	closed  map[protocol.Conn]time.Duration // its closed connections, and since when this is known
 	unsure  time.Duration                   // since when views may have been missed; 0 if not
 	suspect bool
-	asked   time.Duration // when its connection was last asked for
+	asking  asking
 	probed  time.Duration
 	busy    bool          // a fence is under way
 	retry   time.Duration // no fence or takeover before this instant
@@ -86,6 +87,8 @@ func (m *Machine) coordAnswered(number uint64, a protocol.BeatAnswer) {
 const (
 	// rankStep staggers the candidates, so that usually only one tries.
 	rankStep = 50 * time.Millisecond
+	// rankShare is how much that is more for each node of a large hub.
+	rankShare = 2 * time.Millisecond
 	// askEvery is the least time between two questions about one connection.
 	askEvery = 50 * time.Millisecond
 	// deputies is how many candidates probe the coordinator; the others hear of its silence by their
@@ -193,6 +196,7 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	c := &m.coord
 	if c.of != v.Coordinator {
 		*c = candidacy{of: v.Coordinator, since: m.now.Mono, closed: map[protocol.Conn]time.Duration{}}
+		m.beatAnew()
 	}
 	m.watchRecordOf(v)
 	if m.rank() < deputies && m.now.Mono-c.probed >= m.settings().Probe.Std() {
@@ -201,29 +205,38 @@ func (m *Machine) watchCoordinator(v *protocol.View) {
 	}
 	if m.coordQuiet() > m.settings().Heartbeat.Std()*3/2 {
 		c.suspect = true
+	} else if !c.suspect {
+		c.asking.hurry()
 	}
 	m.withdraw(v)
-	if !c.suspect || m.now.Mono-c.asked < askEvery {
+	if !c.suspect || !c.asking.due(m.now.Mono) {
 		return
 	}
 	if m.rank() < deputies {
 		m.refreshKey()
 	}
+	asks := false
 	for _, conn := range c.conns() {
 		if _, closed := c.closed[conn]; !closed {
-			c.asked = m.now.Mono
+			asks = true
 			m.do(AskConn{Node: c.of.Node, Conn: conn})
 		}
+	}
+	if asks {
+		c.asking.asked(m.now.Mono, m.askSeldom())
 	}
 }
 
 // coordQuiet is for how long nothing has been heard of the coordinator: no answer, no new record.
 func (m *Machine) coordQuiet() time.Duration {
-	return m.now.Mono - max(m.coord.since, m.coord.last.Renewed, m.beats.answered)
+	return m.silence(max(m.coord.since, m.coord.last.Renewed, m.beats.answered))
 }
 
 // coordSilent takes that a heartbeat was not answered.
 func (m *Machine) coordSilent(o Outcome) {
+	if o == NobodyListens {
+		m.coord.asking.hurry()
+	}
 	if o == NobodyListens || m.beats.silent > 1 {
 		m.coord.suspect = true
 	}
@@ -467,15 +480,34 @@ func (m *Machine) rank() int {
 			others++
 		}
 	}
-	return others
+	return others + m.newcomersRank()
 }
 
-func (m *Machine) stagger() time.Duration { return time.Duration(m.rank()) * rankStep }
+// newcomersRank is the place among those that join a large hub, by chance: else a hundred of them would look after a coordinator
+// that is alone as closely as two, and all of them would take it for lost at once.
+func (m *Machine) newcomersRank() int {
+	if m.beyond() == 0 {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write([]byte(m.self.ID))
+	return int(h.Sum32() % uint32(m.crowd()))
+}
+
+// stagger is how much later than the first candidate this one acts. In a large hub those after the deputies are further apart: all
+// of them are late if one is, and each that tries costs the one that is on its way.
+func (m *Machine) stagger() time.Duration {
+	rank := time.Duration(m.rank())
+	if rank < deputies {
+		return rank * rankStep
+	}
+	return rank * (rankStep + m.beyond()*rankShare)
+}
 
 func (m *Machine) nobodyThere(node string) {
 	if v := m.history.View(); m.lead == nil && v != nil && v.Coordinator.Node == node {
 		m.coord.suspect = true
-		m.coord.asked = min(m.coord.asked, m.now.Mono-askEvery)
+		m.coord.asking = asking{at: min(m.coord.asking.at, m.now.Mono-askEvery)}
 	}
 	m.leadNobody(node)
 }

@@ -64,6 +64,10 @@ type Unsafe struct {
 	AwaitHints  bool // what somebody spoke of is waited for until it is read
 	FenceUnread bool // a node that is silent is fenced on the word of its live records
 
+	// Lateness.
+	LateIsLost bool // who was held up finds others silent who were not, and takes no late answer
+	Crowding   bool // what all nodes do because somebody is late they do in a large hub as in a small one
+
 	// History.
 	GuessCommit     bool // a commit whose outcome is unknown is taken as done
 	ObeyForeign     bool // entries that no view counts are obeyed

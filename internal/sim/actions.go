@@ -10,11 +10,13 @@ import (
 
 // The time limits of the coordinator's loop.
 const (
-	shortWait = 500 * ms
-	askWait   = 250 * ms
-	batchWait = 3 * sec
-	loadWait  = sec // doubled with each try
-	loadMost  = 30 * sec
+	shortWait    = 500 * ms
+	shortDoubled = 2
+	beatWait     = 5 * sec
+	askWait      = 250 * ms
+	batchWait    = 3 * sec
+	loadWait     = sec // doubled with each try
+	loadMost     = 30 * sec
 )
 
 // carryOut does what the machine wants, as the coordinator's loop does.
@@ -75,7 +77,7 @@ func (p *process) begin(a view.Action) {
 		}
 		r.begin()
 	case view.ReadKey:
-		done := p.beside(shortWait, view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown})
+		done := p.beside(shortWait<<min(a.Try, shortDoubled), view.KeyRead{Bucket: a.Bucket, Key: a.Key, Outcome: view.OutcomeUnknown})
 		s := p.w.streams[a.Bucket]
 		s.read(c, func(keys map[string]view.Record, _ uint64) func() {
 			r := keys[a.Key]
@@ -138,7 +140,7 @@ func (p *process) beside(limit int64, late view.Event) func(view.Event) {
 }
 
 func (p *process) writeNode(c *conn, a view.WriteNode) {
-	done := p.beside(shortWait, view.NodeWritten{Write: a, Outcome: view.OutcomeUnknown})
+	done := p.beside(shortWait<<min(a.Try, shortDoubled), view.NodeWritten{Write: a, Outcome: view.OutcomeUnknown})
 	s := p.w.streams[protocol.NodesBucket]
 	p.w.logf(p.name, "writes its record or a fence: %s %s %s beat %d over %d", a.Record.Node, a.Record.ID, a.Record.Status, a.Record.Beat, a.Last)
 	s.ask(c, func() func() {
@@ -165,16 +167,27 @@ func (p *process) write(c *conn, b protocol.Bucket, writes []view.Write, result 
 func (p *process) sendBeat(c *conn, a view.SendBeat) {
 	b := a.Beat
 	b.Report = p.host.reportNow().AlsoWaiting(a.Missing)
-	done := p.beside(shortWait, view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown})
+	done := p.beside(beatWait, view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown})
+	answered := false
+	session := p.session
+	p.after(shortWait, func() {
+		if !answered && p.session == session {
+			p.loop(view.BeatAnswered{Number: b.Number, Outcome: view.OutcomeUnknown})
+		}
+	})
 	to := p.w.listeners(c, func(x *conn) bool { return x.lead })
 	if len(to) == 0 {
 		p.w.in(p.w.latency(), func() {
-			p.w.hand(c, func() { done(view.BeatAnswered{Number: b.Number, Outcome: view.NobodyListens}) })
+			p.w.hand(c, func() {
+				answered = true
+				done(view.BeatAnswered{Number: b.Number, Outcome: view.NobodyListens})
+			})
 		})
 	}
 	m := seal(p, b.ID, b)
 	take := func(a sealed[protocol.BeatAnswer]) {
 		if (a.by == a.msg.Coordinator.ID || p.w.unsafe.BelieveAnswers) && (a.msg.Answers(&b) || p.w.unsafe.OldAnswers) {
+			answered = true
 			done(view.BeatAnswered{Number: b.Number, Answer: a.msg})
 		}
 	}

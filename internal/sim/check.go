@@ -27,6 +27,7 @@ const (
 	RuleJoin      = "a node with a free name is let in"
 	RuleBackOff   = "what is refused is not tried all the time"
 	RuleHeal      = "it heals by itself"
+	RuleWhole     = "late is not lost"
 	RuleRest      = "a hub at rest stays at rest"
 	RulePanic     = "no panic"
 	RuleFailing   = "a replica that keeps failing loses the active role"
@@ -134,6 +135,8 @@ func (c *checker) stored(s *stream, r view.Record) {
 		c.placed(r)
 	case protocol.ChildrenBucket:
 		c.wanted(r)
+	case protocol.NodesBucket:
+		c.fenced(r)
 	}
 }
 

@@ -89,6 +89,10 @@ func (w *world) strike(f Fault) {
 		w.sicken(name, f)
 	case OwnKeys:
 		w.ownKeys(f)
+	case Slow:
+		w.slow(f)
+	case Stop:
+		w.stop(f.For)
 	}
 }
 
@@ -309,7 +313,7 @@ func (w *world) leave(name string, d int64) {
 func (w *world) heal() {
 	w.tell("", "ALL FAULTS END")
 	w.healing = true
-	w.loss, w.lag, w.unflushed = 0, 0, 0
+	w.loss, w.lag, w.unflushed, w.toil = 0, 0, 0, 0
 	clear(w.check.cutOff)
 	for _, r := range w.routes {
 		r.cuts, r.held = 0, 0

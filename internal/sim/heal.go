@@ -21,6 +21,12 @@ import (
 //   - the client, for an answer that got lost, before it asks again for what it must know: 5 s;
 //   - rounds of placing, starting, letting go and balancing, with a second's rest before balancing: 5 s.
 func (p *Plan) Bound() time.Duration {
+	if p.OneMachine {
+		return JoinedAtMost
+	}
+	if p.OnlySlow {
+		return WholeAgain
+	}
 	wait := p.Config.Authority.Std() + 3*p.Config.Lease.Std()
 	return 9*time.Second + wait + wait/10 + 15*time.Second
 }

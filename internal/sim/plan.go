@@ -24,6 +24,9 @@ type Plan struct {
 	Ailing     bool                       // whoever is sick must lose the active role: nothing else goes wrong
 	Restarts   [Children]protocol.Restart // how often a child's worker is restarted; zero: as by default
 	Faults     []Fault
+	Crowd      bool  // nodes keep the order of a large hub
+	OnlySlow   bool  // nothing is wrong but that everything is slow
+	OneMachine bool  // all nodes share a machine with few cores
 	GoneAfter  int64 // for how long the record of a node that is gone stays; 0: longer than any run lasts
 	End        int64 // when the faults end
 	Unserved   int64 // for how long a child may be unserved; 0: it is not looked at
@@ -97,6 +100,8 @@ const (
 	OwnKeys       // somebody stores foreign values under nodes' own keys in a loop
 	ChangeChild   // somebody asks for a child to be something else
 	SetHub        // somebody asks for another configuration
+	Slow          // each step of each node's loop takes time
+	Stop          // all nodes stop, and so do the servers
 	kinds
 )
 
@@ -107,7 +112,7 @@ var kindNames = [...]string{
 	"unacked", "loss", "lag", "late", "leave", "leave for good", "lost for good", "join", "meddle", "forge view", "forge record", "put back",
 	"start child", "stop child", "move child", "worker failed", "long request", "forge", "drain", "respecify",
 	"false beats", "false answers", "false releases", "copy", "restore", "lose",
-	"slow stop", "unflushed", "full", "sick", "own keys", "change child", "set hub",
+	"slow stop", "unflushed", "full", "sick", "own keys", "change child", "set hub", "slow", "stop",
 }
 
 // String returns the kind's name.
@@ -141,6 +146,9 @@ const fastEvery = 7
 
 // One of so many runs sees the records of nodes go that are gone: shortly after it, which is harder than an hour.
 const tidyEvery = 3
+
+// One of so many runs has its nodes keep the order of a large hub.
+const crowdEvery = 4
 
 // PlanOf returns the plan of a seed: it chooses some kinds of faults, and plays them again and again.
 func PlanOf(seed uint64) Plan {
@@ -183,6 +191,7 @@ func PlanOf(seed uint64) Plan {
 	p.foreign(rand.New(rand.NewPCG(seed, 6)))
 	p.drains(rand.New(rand.NewPCG(seed, 7)))
 	p.works(rand.New(rand.NewPCG(seed, 9)))
+	p.Crowd = seed%crowdEvery == 1
 	p.respecify(rand.New(rand.NewPCG(seed, 10)))
 	p.strangers(rand.New(rand.NewPCG(seed, 12)))
 	p.losses(rand.New(rand.NewPCG(seed, 13)))
@@ -260,7 +269,7 @@ func (p *Plan) faults(r *rand.Rand) {
 	}
 	if r.IntN(2) == 0 {
 		for t := r.Int64N(6 * sec); t < p.End; t += 3*sec + r.Int64N(6*sec) {
-			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes)-len(changeRecipes)-len(settingRecipes))], r, t)
+			p.play(&Recipes[r.IntN(len(Recipes)-len(workRecipes)-len(specRecipes)-len(strangerRecipes)-len(lossRecipes)-len(refusalRecipes)-len(sickRecipes)-len(changeRecipes)-len(settingRecipes)-len(lateRecipes))], r, t)
 		}
 	}
 	for t := int64(0); t < p.End; t += r.Int64N(3 * sec) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/phub-io/phub/coordinator/view"
@@ -49,7 +50,9 @@ type process struct {
 	dialing  bool
 	next     *server // where it connects next; nil: anywhere
 	backOff  int64
-	busyTill int64 // the loop is held up until then
+	busyTill int64  // the loop is held up until then
+	tickOf   uint64 // the session in which a tick waits, plus one; 0: none does
+	restTill int64  // no tick is due before that, by its clock
 	inbox    []func()
 	deaf     int64 // what is stored until then does not reach it
 	behind   int64 // what is stored until then reaches it then
@@ -78,7 +81,7 @@ func newProcess(w *world, name string) *process {
 	p.keys = &keys{p: p}
 	p.machine = view.New(view.Config{
 		Hub: "h", Node: name, Want: w.plan.Config, Unsafe: w.unsafe.View,
-		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter),
+		Labels: w.labels(name), Capacity: w.capacity(name), GoneAfter: time.Duration(w.plan.GoneAfter), Crowd: w.plan.Crowd,
 		Keys: p.keys,
 	})
 	p.host = newHost(p)
@@ -111,9 +114,11 @@ func (p *process) tick() {
 	if p.gone {
 		return
 	}
-	if !p.paused && p.w.now >= p.busyTill && p.conn != nil && len(p.inbox) == 0 {
+	if !p.paused && p.w.now >= p.busyTill && p.conn != nil && len(p.inbox) == 0 && p.local() >= p.restTill {
 		p.step(view.Tick{})
 		p.w.check.serving(p)
+	} else if p.local() >= p.restTill {
+		p.lateTick()
 	}
 	p.w.in(p.clock.takes(int64(view.TickEvery)), p.tick)
 }
@@ -147,8 +152,13 @@ func (p *process) wakeLoop() {
 			}
 			todo := p.inbox
 			p.inbox = nil
-			for _, do := range todo {
+			for i, do := range todo {
 				do()
+				if p.w.now < p.busyTill && i+1 < len(todo) {
+					p.inbox = append(slices.Clone(todo[i+1:]), p.inbox...)
+					p.wakeLoop()
+					return
+				}
 			}
 		})
 	})
@@ -159,11 +169,17 @@ func (p *process) step(e view.Event) {
 	if p.gone || p.left {
 		return
 	}
+	if _, tick := e.(view.Tick); tick {
+		p.tickOf = 0
+	}
 	p.event(e)
 	session := p.session
 	actions := p.machine.Step(view.Now{Mono: time.Duration(p.local()), Wall: wallBegins.Add(time.Duration(p.w.now + p.wall))}, e)
+	p.restTill = p.local() + int64(p.machine.Rest())
 	p.w.check.stepped(p)
 	p.w.check.granting(p, actions)
+	p.busyTill = max(p.busyTill, p.w.spend(costOf(e, actions)))
+	p.toils()
 	for _, a := range actions {
 		p.do(func() { p.action(session, a) })
 	}

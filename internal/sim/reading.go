@@ -39,7 +39,14 @@ func (r *reading) records(last uint64) {
 		if uint64(len(records)) < last-r.after { // what took the place of those that are left out may be after them
 			records, last = recordsAfter(keys, r.after, end), max(last, end)
 		}
-		return func() { r.done(records, last) }
+		cost := readCost(last-r.after, len(keys))
+		return func() {
+			if !r.c.srv.w.plan.OneMachine {
+				r.done(records, last)
+				return
+			}
+			r.c.srv.w.at(r.c.srv.w.spend(cost), func() { r.done(records, last) })
+		}
 	})
 }
 

@@ -16,6 +16,7 @@ type Recipe struct {
 	work  int64 // for how long active work may go on after its end was asked for, when a plan aims at that
 	brief bool  // children end with their worker, when a plan aims at that
 	ail   bool  // whoever is sick must lose the active role, when a plan aims at that
+	late  bool  // nothing is wrong but that nobody has time, when a plan aims at that
 	frail bool  // replicas are given up after one or two restarts, when a plan aims at that
 }
 
@@ -94,10 +95,10 @@ var Recipes = slices.Concat([]Recipe{
 		{Pause, -100 * ms, 60 * ms, one, 300 * ms, 2 * sec},
 	}},
 	{Name: "a node has left the connection that its record names", steps: []step{
-		{Late, 0, 0, nodes, sec, 4 * sec},
-		{Reset, 0, 100 * ms, one, 0, 0},
-		{Crash, 10 * ms, 300 * ms, coordinator, 10 * ms, 3 * sec},
-		{Pause, 10 * ms, 500 * ms, one, 300 * ms, 2 * sec},
+		{NoLeader, 0, 5 * ms, nodes, 20 * ms, 80 * ms},
+		{Reset, 5 * ms, 15 * ms, one, 0, 0},
+		{Crash, 60 * ms, 200 * ms, coordinator, 10 * ms, 3 * sec},
+		{Pause, 60 * ms, 200 * ms, one, 300 * ms, 2 * sec},
 	}},
 	{Name: "a node is replaced by another process of its name", steps: []step{
 		{Twin, 0, 0, one, 3 * sec, 6 * sec},
@@ -115,9 +116,9 @@ var Recipes = slices.Concat([]Recipe{
 	}},
 	{Name: "the coordinator reconnects while a node joins", steps: []step{
 		{Crash, 0, 0, one, ms, 50 * ms},
-		{Late, 150 * ms, 200 * ms, nodes, sec, 3 * sec},
-		{Lag, 150 * ms, 200 * ms, anyone, sec, 2 * sec},
-		{Reset, 200 * ms, 900 * ms, coordinator, 0, 0},
+		{NoLeader, 245 * ms, 250 * ms, nodes, 30 * ms, 100 * ms},
+		{Reset, 250 * ms, 260 * ms, coordinator, 0, 0},
+		{StallOut, 270 * ms, 300 * ms, coordinator, 200 * ms, 700 * ms},
 	}},
 	{Name: "somebody writes to the buckets", steps: []step{
 		{Meddle, 0, sec, anyone, 0, 0},
@@ -170,6 +171,16 @@ var Recipes = slices.Concat([]Recipe{
 		{MoveChild, 0, 500 * ms, child, 0, 0},
 		{MoveChild, 500 * ms, sec, child, 0, 0},
 		{MoveChild, sec, 2 * sec, child, 0, 0},
+	}},
+	{Name: "a child moves, and its node does not hear of it", steps: []step{
+		{Deaf, 0, 0, one, sec, 2 * sec},
+		{Deaf, 0, 0, deputy, sec, 2 * sec},
+		{MoveChild, 0, 200 * ms, child, 0, 0},
+		{MoveChild, 0, 200 * ms, anyone, 0, 0},
+		{MoveChild, 300 * ms, 600 * ms, child, 0, 0},
+		{MoveChild, 300 * ms, 600 * ms, anyone, 0, 0},
+		{MoveChild, 600 * ms, sec, child, 0, 0},
+		{MoveChild, sec, 1500 * ms, child, 0, 0},
 	}},
 	{Name: "a server closes the connection of a node that hangs", steps: []step{
 		{Kick, 0, sec, one, 50 * ms, 900 * ms},
@@ -300,7 +311,7 @@ var Recipes = slices.Concat([]Recipe{
 		{Forge, 10 * ms, 45 * ms, renewal, 0, 0},
 		{StallOut, 40 * ms, 150 * ms, one, sec, 3 * sec},
 	}},
-}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes, sickRecipes, changeRecipes, settingRecipes)
+}, frailRecipes, workRecipes, specRecipes, strangerRecipes, lossRecipes, refusalRecipes, sickRecipes, changeRecipes, settingRecipes, lateRecipes)
 
 // frailRecipes are those for children that are given up soon. They are among Recipes, too.
 var frailRecipes = []Recipe{
@@ -393,6 +404,9 @@ func Aimed(rec *Recipe, seed uint64, failover protocol.Failover) Plan {
 		p.times(200*ms, rec.lease, 15*sec)
 	}
 	p.Work, p.Ailing = rec.work, rec.ail
+	if rec.late {
+		p.onlySlow()
+	}
 	if rec.frail {
 		more := rand.New(rand.NewPCG(seed, 4))
 		for i := range p.Restarts {

@@ -10,6 +10,7 @@ type Result struct {
 	Violation *Violation    // nil if all promises were kept
 	Story     string        // the last that happened, if it was asked for
 	Steps     uint64        // events
+	Spent     time.Duration // by all nodes of one machine
 	Healed    time.Duration // how long after the last fault all was as it should be, and stayed so
 }
 
@@ -21,7 +22,7 @@ func Run(p Plan, u Unsafe, lines int) Result {
 	}
 	w := newWorld(p, u, t)
 	w.run()
-	r := Result{Violation: w.broken, Steps: w.steps, Healed: time.Duration(w.healed - p.End)}
+	r := Result{Violation: w.broken, Steps: w.steps, Spent: time.Duration(w.spent), Healed: time.Duration(w.healed - p.End)}
 	if t != nil {
 		r.Story = t.String()
 		if w.broken != nil {

@@ -47,6 +47,10 @@ type world struct {
 	healed    int64 // since when all is as it should be
 	broken    *Violation
 	trace     *trace
+	cores     [cores]int64 // until when each of the common machine is taken, if there is one
+	spent     int64        // of their time
+	stopped   bool         // all was stopped once
+	toil      int64        // about how long a step of a node's loop takes; 0: no time
 }
 
 // Violation is a promise that was broken.
@@ -132,6 +136,10 @@ func (w *world) launch(name string) {
 	w.running[name] = p
 	w.tell(name, "process %d starts, its clock at %+.1f %%", p.number, float64(p.clock.ppm-1_000_000)/10_000)
 	p.tick()
+	if w.plan.OneMachine {
+		w.at(w.spend(startCost), p.dial)
+		return
+	}
 	p.dial()
 }
 
@@ -198,5 +206,5 @@ func (w *world) latency() int64 {
 		}
 		return w.between(5*ms, 300*ms)
 	}
-	return w.between(30*us, 700*us)
+	return w.spend(hopCost) - w.now + w.between(30*us, 700*us+hopToil*w.toil)
 }
