@@ -106,3 +106,33 @@ func TestIdentify_GivesAnOldHubAnID(t *testing.T) {
 		t.Error("it gets another id")
 	}
 }
+
+// A successor writes again what is stored and not placed, but not over what it has decided itself: the stop of a child that ended.
+func TestRenewSpecs_LeavesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	for _, stops := range []bool{true, false} {
+		m := newLeadTest()
+		m.nodes.loaded = true
+		if m.lead.renews = true; stops {
+			m.lead.desired.push(specWrite{child: "a"})
+		}
+		m.renewSpecs()
+		if w, busy := m.lead.desired.changing("a"); !busy || (w.spec == nil) != stops || m.lead.renews {
+			t.Errorf("stopped %t: what is to be written is %+v (%t), to be renewed still: %t", stops, w.spec, busy, m.lead.renews)
+		}
+	}
+}
+
+// Whoever asks for the status while NATS does nothing is told it, also if the buckets have to be read again.
+func TestCannotAct_TellsTheStatus(t *testing.T) {
+	t.Parallel()
+	m := newLeadTest()
+	m.troubles[access{protocol.NodesBucket, false}] = &trouble{text: "no quorum", rejected: true, last: m.now.Mono}
+	m.history.loaded = false
+	if v, p := m.cannotAct(protocol.VerbStatus); v == nil || p != nil {
+		t.Errorf("found %v, %v; expected the status", v, p)
+	}
+	if v, p := m.cannotAct(protocol.VerbStart); v != nil || p == nil || p.Code != protocol.CodeNotStored {
+		t.Errorf("a start: found %v, %v; expected that nothing is stored", v, p)
+	}
+}
